@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// Signals, the kernel side: one record for every signal that is sent on this host.
+//
+// Build, with clang 14 or newer and nothing else (test/build runs this line):
+//
+//     clang -target bpfel -mcpu=v3 -O2 -g -Wall -Werror -c signals.bpf.c -o signals.bpf.o && llvm-strip -g signals.bpf.o
+//
+// No header is included, so that neither libbpf nor kernel headers are needed to build it. What the
+// prog uses of the kernel's structs is declared here, and the loader moves every access to where the
+// running kernel keeps that member (CO-RE). probe reads and a raw tracepoint, not BTF-typed pointers:
+// so one object serves Linux 5.8 to 7.x, with or without tracefs.
+
+typedef unsigned char u8;
+typedef int s32;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+#define SEC(name) __attribute__((section(name), used))
+#define KERNEL __attribute__((preserve_access_index))
+
+// include/uapi/linux/bpf.h: helper ids and flags
+static long (*const bpf_probe_read_user)(void *dst, u32 size, const void *src) = (void *) 112;
+static long (*const bpf_probe_read_kernel)(void *dst, u32 size, const void *src) = (void *) 113;
+static u64 (*const bpf_ktime_get_ns)(void) = (void *) 5;
+static u64 (*const bpf_get_current_pid_tgid)(void) = (void *) 14;
+static u64 (*const bpf_get_current_uid_gid)(void) = (void *) 15;
+static void *(*const bpf_get_current_task)(void) = (void *) 35;
+static u64 (*const bpf_get_current_cgroup_id)(void) = (void *) 80;
+static long (*const bpf_get_current_comm)(void *dst, u32 size) = (void *) 16;
+static void *(*const bpf_ringbuf_reserve)(void *ringbuf, u64 size, u64 flags) = (void *) 131;
+static void (*const bpf_ringbuf_submit)(void *sample, u64 flags) = (void *) 132;
+static void (*const bpf_ringbuf_discard)(void *sample, u64 flags) = (void *) 133;
+
+enum { BPF_MAP_TYPE_RINGBUF = 27, BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
+
+// include/linux/signal_types.h, sched.h: a siginfo that is no pointer; a task on its way out
+enum { SEND_SIG_NOINFO, SEND_SIG_PRIV, SI_USER = 0, SI_KERNEL = 0x80, SIGKILL = 9, PF_EXITING = 4 };
+static const u64 NSEC_PER_SEC = 1000000000, RLIM_INFINITY = ~0ull;
+
+struct kernfs_node { u64 id; } KERNEL;
+struct cgroup { struct kernfs_node *kn; } KERNEL;
+struct css_set { struct cgroup *dfl_cgrp; } KERNEL;
+struct cred { struct { u32 val; } uid; } KERNEL;
+struct mm_struct { u64 arg_start, arg_end; } KERNEL;
+struct cputime { u64 utime, stime; };
+struct rlimit { u64 rlim_cur, rlim_max; };
+struct signal_struct { struct cputime cputimer; struct rlimit rlim[1]; } KERNEL; // rlim[RLIMIT_CPU]
+struct task_struct {
+	u32 flags;
+	u32 pid, tgid;
+	struct task_struct *real_parent;
+	struct mm_struct *mm;
+	const struct cred *real_cred;
+	char comm[16];
+	struct css_set *cgroups;
+	struct signal_struct *signal;
+} KERNEL;
+
+enum { BRIEF = 8, SIGINFO_SIZE = 32, CMDLINE_MAX = 256 };
+
+// The record of one signal. Signals.java repeats these names in this order (Event.LAYOUT).
+struct event {
+	u32 pid, signr;               // a brief record ends here (BRIEF)
+	u64 time;                     // CLOCK_MONOTONIC, ns
+	s32 si_signo, si_errno;       // the siginfo's first 32 bytes, as the UAPI header lays them out
+	s32 si_code, si_pad;
+	u64 si_addr;                  // or si_pid and si_uid
+	u64 si_value;                 // or si_status, or si_syscall and si_arch
+	s32 result;                   // TRACE_SIGNAL_*
+	u8 group, has_info;           // to the process, not one thread; a siginfo came with it
+	u8 exiting, cpu_limit;        // the sender is exiting; the target is at its hard RLIMIT_CPU
+	u32 tgid, uid;                // the target
+	u64 cgroup;
+	char comm[16];
+	u32 sender_pid, sender_tid;   // the running task
+	u32 sender_uid, sender_ppid;
+	u64 sender_cgroup;
+	char sender_comm[16];
+	char sender_parent[16];
+	u32 cmdline_size, cmdline_pad; // whole size; more than CMDLINE_MAX means that it is cut
+	char sender_cmdline[CMDLINE_MAX];
+};
+_Static_assert(sizeof(struct event) == 152 + CMDLINE_MAX, "Event.LAYOUT in Signals.java relies on it");
+_Static_assert(__builtin_offsetof(struct event, time) == BRIEF, "a brief record is the first two members");
+
+// Set by the loader before the prog is loaded: the verifier drops the branches that are not asked for.
+const volatile u64 signals = ~0ull; // bit n-1: signal n is asked for
+const volatile u32 target = 0;      // only signals to this tgid, 0: to any
+const volatile u32 sender = 0;      // only signals from this tgid, 0: from any
+const volatile u32 brief = 0;       // only pid and signr
+
+// Memory shared with the reader.
+volatile u64 dropped;   // signals unrecorded because the ring buffer was full
+volatile u32 listening; // somebody wants records
+volatile u32 parked;    // the reader sleeps, or is about to: wake it
+
+struct {
+	int (*type)[BPF_MAP_TYPE_RINGBUF];
+	int (*max_entries)[8 << 20]; // bytes
+} events SEC(".maps");
+
+const struct event *const unused = 0; // makes clang describe struct event in the object's BTF
+
+const char dual_license[] SEC("license") = "Dual MIT/GPL";
+
+#define read(dst, src) bpf_probe_read_kernel(&(dst), sizeof(dst), &(src))
+
+static inline __attribute__((always_inline)) u64 cgroup_id(struct task_struct *task)
+{
+	struct css_set *set = 0;
+	struct cgroup *cgroup = 0;
+	struct kernfs_node *node = 0;
+	u64 id = 0;
+
+	read(set, task->cgroups);
+	read(cgroup, set->dfl_cgrp);
+	read(node, cgroup->kn);
+	read(id, node->id);
+	return id;
+}
+
+// The comparison that check_process_timers() made just before it sent this SIGKILL, on the same numbers.
+static inline __attribute__((always_inline)) u8 at_cpu_limit(struct task_struct *task)
+{
+	struct signal_struct *signal = 0;
+	struct cputime used = {};
+	struct rlimit limit = {};
+
+	read(signal, task->signal);
+	read(used, signal->cputimer);
+	read(limit, signal->rlim);
+	return limit.rlim_max != RLIM_INFINITY && used.utime + used.stime >= limit.rlim_max * NSEC_PER_SEC;
+}
+
+static inline __attribute__((always_inline)) void submit(void *sample)
+{
+	// The reader set `parked` before this record was committed. Only the first to see it wakes it:
+	// a wake-up costs the sender of the signal many times what this prog does.
+	if (parked) {
+		parked = 0;
+		bpf_ringbuf_submit(sample, BPF_RB_FORCE_WAKEUP);
+		return;
+	}
+	bpf_ringbuf_submit(sample, BPF_RB_NO_WAKEUP);
+
+	// Or it sets it right now. The xchg() in bpf_ringbuf_commit() is a full barrier, and so is the
+	// reader's between its store to `parked` and its last look at the ring: of the two, at least one
+	// sees the other. No atomic is needed here, so this holds on every kernel with ring buffers. If
+	// there is no room for the waking record, those that took it came after the reader's last look,
+	// saw `parked` above, and wake it.
+	if (parked && (sample = bpf_ringbuf_reserve(&events, 8, 0)))
+		bpf_ringbuf_discard(sample, BPF_RB_FORCE_WAKEUP);
+}
+
+// TP_PROTO(int sig, struct kernel_siginfo *info, struct task_struct *task, int group, int result)
+SEC("raw_tp/signal_generate")
+int on_signal(u64 *ctx)
+{
+	u32 signr = ctx[0];
+	const void *info = (void *) ctx[1];
+	struct task_struct *task = (void *) ctx[2];
+	struct task_struct *current = bpf_get_current_task(), *parent = 0;
+	u64 current_id = bpf_get_current_pid_tgid();
+	const struct cred *cred = 0;
+	struct mm_struct *mm = 0;
+	u64 arg_start = 0, arg_end = 0, size;
+	u32 tgid = 0, flags = 0;
+	struct event *e;
+
+	// filter, before anything is reserved
+	if (!listening || !(signals >> ((signr - 1) & 63) & 1))
+		return 0;
+	if (sender && sender != current_id >> 32)
+		return 0;
+	read(tgid, task->tgid);
+	if (target && target != tgid)
+		return 0;
+
+	// reserve a sample from the ring buffer
+	e = bpf_ringbuf_reserve(&events, brief ? BRIEF : sizeof(*e), 0);
+	if (!e) {
+		__sync_fetch_and_add(&dropped, 1);
+		return 0;
+	}
+	read(e->pid, task->pid);
+	e->signr = signr;
+	if (brief) {
+		submit(e);
+		return 0;
+	}
+
+	// the signal
+	e->time = bpf_ktime_get_ns();
+	e->group = ctx[3];
+	e->result = ctx[4];
+	e->has_info = ctx[1] > SEND_SIG_PRIV;
+	e->cpu_limit = 0;
+	if (e->has_info)
+		bpf_probe_read_kernel(&e->si_signo, SIGINFO_SIZE, info);
+	else
+		e->si_code = ctx[1] == SEND_SIG_NOINFO ? SI_USER : SI_KERNEL;
+	if (signr == SIGKILL && ctx[1] == SEND_SIG_PRIV && task == current)
+		e->cpu_limit = at_cpu_limit(task);
+
+	// its target
+	e->tgid = tgid;
+	e->cgroup = cgroup_id(task);
+	read(e->comm, task->comm);
+	read(cred, task->real_cred);
+	read(e->uid, cred->uid);
+
+	// its sender: the running task, if the kernel did not make the signal itself
+	e->sender_pid = current_id >> 32;
+	e->sender_tid = current_id;
+	e->sender_uid = bpf_get_current_uid_gid();
+	e->sender_cgroup = bpf_get_current_cgroup_id();
+	bpf_get_current_comm(e->sender_comm, sizeof(e->sender_comm));
+	read(flags, current->flags);
+	e->exiting = !!(flags & PF_EXITING);
+	read(parent, current->real_parent);
+	read(e->sender_ppid, parent->tgid);
+	read(e->sender_parent, parent->comm);
+
+	// its command line; what follows arg_end is the environment, and not ours to read
+	e->cmdline_size = 0;
+	read(mm, current->mm);
+	if (mm) {
+		read(arg_start, mm->arg_start);
+		read(arg_end, mm->arg_end);
+		size = arg_end - arg_start;
+		if (size > CMDLINE_MAX)
+			size = CMDLINE_MAX;
+		if (!bpf_probe_read_user(e->sender_cmdline, size, (void *) arg_start))
+			e->cmdline_size = arg_end - arg_start;
+	}
+	submit(e);
+	return 0;
+}
