@@ -1,0 +1,1796 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 25+
+//DESCRIPTION Who sent which signal to whom, why, and what came of it: a line of JSON each, on a Unix socket
+//DEPS com.kohlschutter.junixsocket:junixsocket-common:2.11.1
+//DEPS com.kohlschutter.junixsocket:junixsocket-native-common:2.11.1
+//FILES signals.bpf.o
+//COMPILE_OPTIONS -XDstringConcat=inline
+//RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+//MANIFEST Enable-Native-Access=ALL-UNNAMED
+
+// Signals tells who sent which signal to whom, why, and what came of it.
+//
+// It loads a small eBPF prog (signals.bpf.c) that the kernel runs whenever a signal is sent. The prog leaves a record
+// in a ring buffer; one thread turns each record into a line of JSON and hands the line to every client of a Unix
+// socket. Nothing is needed on the host but a JDK: the loader below speaks bpf(2) by itself.
+//
+//     kill(2) ─▶ kernel: signal_generate ─▶ prog on_signal ─▶ ring buffer "events"          signals.bpf.c
+//                                                                   │
+//                 ppoll(2) ◀── nothing left ── RingBuffer.next ◀────┘                       §1, §4
+//                    │                               │ an Event                             §2
+//                    │                          Json.encode                                 §5
+//                    │                               │ a line
+//                    └─▶ accept, read, drop   Backlog.append ─▶ Client.send ─▶ nc -U        §6
+//
+// To read it: §1 the program in thirty lines; §2 what a signal tells; §3 how the prog gets into the kernel; §4 to §6
+// the way of an event; §7 and §8 the cellar: object file and kernel types, system calls.
+//
+// It refuses to be a daemon, to write files, and to need anything but JBang and junixsocket.
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import module java.base;
+import org.newsclub.net.unix.AFUNIXServerSocketChannel;
+import org.newsclub.net.unix.AFUNIXSocketAddress;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
+import org.newsclub.net.unix.FileDescriptorCast;
+
+// §1 ── The front door ───────────────────────────────────────────────────────────────────────────────────────────────
+// main and its loop, the command line, log lines, and how it all ends.
+
+public final class Signals {
+    static final String VERSION = "0.1.0";
+
+    /** Records taken from the ring buffer before the clients are looked after again. */
+    private static final int BATCH = 256;
+
+    /** Woken again within this time, ns, the reader takes it for a storm and looks this often by itself instead. */
+    private static final long LINGER = 500_000;
+
+    /** Records such a look must bring for another: below that, a wake-up per record is cheaper, and prompt. */
+    private static final int HOT = 4;
+
+    public static void main(String... arguments) {
+        try {
+            Options options = Options.parse(arguments);
+            if (options.answer() == null) run(options);
+            else System.out.print(options.answer());
+        } catch (Usage e) {
+            System.err.println("signals: " + e.getMessage());
+            System.exit(2);
+        } catch (Failure e) {
+            Log.error(e.getMessage());
+            System.exit(1);
+        }
+    }
+
+    private static void run(Options options) {
+        Log.threshold = options.log();
+        Future<AFUNIXServerSocketChannel> socket = ahead(Server::open);
+        Future<Btf> types = ahead(Btf::ofKernel);
+        Log.banner();
+        try (Stop stop = new Stop()) {
+            Log.info("loading and attaching to the ebpf program");
+            try (Tracer tracer = Tracer.attach(options, types); Server server = Server.listen(options, socket)) {
+                Log.info("unix socket listening on " + options.socket());
+                Log.info("awaiting for new connections");
+                serve(tracer, server, stop, new Json(options.brief()), options.sender() != 0);
+            }
+            Log.info("stopped");
+        }
+    }
+
+    /** Loading junixsocket and reading the kernel's types take longer than all the rest: both start first. */
+    private static <T> Future<T> ahead(Callable<T> work) {
+        FutureTask<T> task = new FutureTask<>(work);
+        Thread.ofPlatform().daemon().start(task);
+        return task;
+    }
+
+    static <T> T result(Future<T> task) {
+        try {
+            return task.get();
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof Failure f ? f : new Failure("starting", String.valueOf(e.getCause()), "");
+        } catch (InterruptedException e) {
+            throw new AssertionError("nobody interrupts main", e);
+        }
+    }
+
+    /** Sends out what there is, then sleeps until there is more. */
+    private static void serve(Tracer tracer, Server server, Stop stop, Json json, boolean sentOnly) {
+        Event event = new Event();
+        boolean hot = false;
+        while (!stop.requested) {
+            int records = 0;
+            for (json.setClock(); records < BATCH && tracer.ring.next(event); records++)
+                if (!sentOnly || event.cause().sent) server.broadcast(json.line, json.encode(event));
+            tracer.ring.release();
+            long dropped = tracer.newlyDropped();
+            if (dropped > 0) server.broadcast(json.line, json.encodeDropped(dropped));
+            server.flush();
+
+            if (records == BATCH) {
+                server.poll(0, stop.fd, Server.NO_RING);
+            } else if (hot && records >= HOT) {
+                server.poll(LINGER, stop.fd, Server.NO_RING);
+            } else {
+                long asleep = System.nanoTime();
+                tracer.park(true); // ppoll(2) looks at the ring once more before it sleeps
+                server.poll(Server.FOREVER, stop.fd, tracer.ring.fd);
+                tracer.park(false);
+                hot = System.nanoTime() - asleep < LINGER;
+            }
+            tracer.listen(server.hasClients());
+        }
+    }
+}
+
+/** The command line. {@code answer} is what to print instead of running, or null. */
+record Options(long signals, int target, int sender, Path socket, String group, boolean brief, long ring, Log.Level log,
+        String answer) {
+    static final String USAGE = """
+            Usage: sudo jbang Signals.java [OPTION]...
+            Tell who sends which signal to whom: one JSON object a line, to every client of a Unix socket.
+
+              -s, --signal LIST   only these: names or numbers, comma-separated; ^LIST all but these
+              -p, --pid PID       only signals sent to this process
+              -f, --from PID      only signals sent by this process
+                  --socket PATH   default /var/run/signals
+                  --group NAME    let this group connect
+                  --short         write only pid and signr
+                  --ring SIZE     ring buffer size in bytes, a power of two; default 8M
+              -v, --verbose       log connections and the loader's steps
+              -h, --help
+              -V, --version
+
+            Environment: SIGNALS_LOG=error|warn|info|debug, what to log on standard error
+            Exit status: 0 stopped, 1 could not start or run, 2 usage
+            """;
+
+    static Options parse(String... arguments) {
+        long signals = ~0L, ring = 0;
+        int target = 0, sender = 0;
+        Path socket = Path.of("/var/run/signals");
+        String group = null, answer = null;
+        boolean brief = false;
+        Log.Level log = Log.Level.of(System.getenv().getOrDefault("SIGNALS_LOG", "info"));
+
+        for (Words words = new Words(arguments); words.next();) {
+            switch (words.option) {
+                case "-s", "--signal" -> signals = Signal.mask(words.value());
+                case "-p", "--pid" -> target = (int) words.number(1, PID_MAX_LIMIT);
+                case "-f", "--from" -> sender = (int) words.number(1, PID_MAX_LIMIT);
+                case "--socket" -> socket = Path.of(words.value());
+                case "--group" -> group = words.value();
+                case "--short" -> brief = true;
+                case "--ring" -> ring = words.number(Kernel.PAGE_SIZE, 1 << 30);
+                case "-v", "--verbose" -> log = Log.Level.DEBUG;
+                case "-h", "--help" -> answer = USAGE;
+                case "-V", "--version" -> answer = "signals " + Signals.VERSION + "\n";
+                default -> throw new Usage(words.option, "no such option; --help lists them");
+            }
+        }
+        if (Long.bitCount(ring) > 1) throw new Usage("--ring " + ring, "its size is a power of two, such as 1M or 8M");
+        return new Options(signals, target, sender, socket, group, brief, ring, log, answer);
+    }
+
+    private static final long PID_MAX_LIMIT = 4_194_304; // include/linux/threads.h
+}
+
+/** The words of a command line, read as getopt_long(3) does: {@code -p 1}, {@code -p1}, {@code --pid 1}, {@code --pid=1}. */
+final class Words {
+    private final String[] words;
+    private int at;
+    private String rest; // of the word that the option stands in: its value, or more short options
+    String option;
+
+    Words(String... words) { this.words = words; }
+
+    boolean next() {
+        if (rest != null && option.startsWith("--")) throw new Usage(option + "=" + rest, "this option takes no value");
+        String word = rest != null ? "-" + rest : at < words.length ? words[at++] : null;
+        if (word == null) return false;
+        if (!word.startsWith("-")) throw new Usage(word, "only options are expected; --help lists them");
+        int end = !word.startsWith("--") ? Math.min(2, word.length()) : (word + "=").indexOf('=');
+        option = word.substring(0, end);
+        rest = end == word.length() ? null : word.substring(word.startsWith("--") ? end + 1 : end);
+        return true;
+    }
+
+    String value() {
+        if (rest == null && at == words.length) throw new Usage(option, "this option needs a value; --help tells which");
+        String value = rest != null ? rest : words[at++];
+        rest = null;
+        return value;
+    }
+
+    /** A number with an optional K, M or G for powers of 1024. */
+    long number(long least, long most) {
+        String value = value();
+        if (value.matches("[0-9]{1,12}[KMG]?")) {
+            int digits = value.length() - (Character.isDigit(value.charAt(value.length() - 1)) ? 0 : 1);
+            int power = digits == value.length() ? 0 : 1 + "KMG".indexOf(value.charAt(digits));
+            long number = Long.parseLong(value.substring(0, digits)) << 10 * power;
+            if (number >= least && number <= most) return number;
+        }
+        throw new Usage(option + " " + value, "a number from " + least + " to " + most + " is expected");
+    }
+}
+
+/** Words that cannot be understood: what, errno's name, a hint. Exit status 2. */
+final class Usage extends RuntimeException {
+    Usage(String what, String hint) { super(what + ": EINVAL; " + hint); }
+}
+
+/** What could not be done, on what, errno's name, a hint: all of it in one line. Exit status 1. */
+final class Failure extends RuntimeException {
+    Failure(String what, String errno, String hint) { super(what + ": " + errno + (hint.isEmpty() ? "" : "; " + hint)); }
+
+    /** A failure of the library: java.nio says by its exceptions' types what errno said to it. */
+    static Failure of(String what, IOException e, String hint) {
+        String errno = switch (e) {
+            case NoSuchFileException _ -> "ENOENT";
+            case FileAlreadyExistsException _ -> "EEXIST";
+            case AccessDeniedException _ -> "EACCES";
+            case FileSystemException f when f.getReason() != null -> f.getReason();
+            default -> String.valueOf(e.getMessage());
+        };
+        return new Failure(what, errno, hint);
+    }
+}
+
+/** Log lines on standard error: {@code [2026-11-22T19:54:02Z INFO  signals] awaiting for new connections}. */
+final class Log {
+    enum Level {
+        ERROR, WARN, INFO, DEBUG;
+
+        static Level of(String name) {
+            for (Level level : values()) if (level.name().equalsIgnoreCase(name)) return level;
+            throw new Usage("SIGNALS_LOG=" + name, "one of error, warn, info, debug is expected");
+        }
+    }
+
+    static Level threshold = Level.INFO;
+
+    static void error(String line) { write(Level.ERROR, line); }
+    static void warn(String line) { write(Level.WARN, line); }
+    static void info(String line) { write(Level.INFO, line); }
+    static void debug(String line) { write(Level.DEBUG, line); }
+
+    private static void write(Level level, String line) {
+        if (level.compareTo(threshold) > 0) return;
+        String padded = (level + " ").substring(0, 5);
+        System.err.println("[" + Json.utc(System.currentTimeMillis() / 1000) + "Z " + padded + " signals] " + line);
+    }
+
+    static void banner() {
+        if (Kernel.isTerminal(2)) System.err.print("""
+                 ┌─┐┬┌─┐┌┐┌┌─┐┬  ┌─┐
+                 └─┐││ ┬│││├─┤│  └─┐   who sent which signal to whom, and why
+                 └─┘┴└─┘┘└┘┴ ┴┴─┘└─┘   """ + Signals.VERSION + "\n");
+    }
+}
+
+/**
+ * SIGTERM, SIGINT and SIGHUP: they wake the loop, which ends and runs the same close() calls as any other end would.
+ * The exit status is 0, where the JVM by itself would make it 128 and the signal.
+ */
+final class Stop extends Thread implements AutoCloseable {
+    final int fd = Kernel.eventfd();
+    volatile boolean requested;
+    private final CountDownLatch closed = new CountDownLatch(1);
+
+    Stop() { Runtime.getRuntime().addShutdownHook(this); }
+
+    @Override public void run() {
+        requested = true;
+        Kernel.signal(fd);
+        try {
+            closed.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError("nobody interrupts a shutdown hook", e);
+        }
+        Runtime.getRuntime().halt(0);
+    }
+
+    @Override public void close() {
+        if (requested) closed.countDown();
+        else Runtime.getRuntime().removeShutdownHook(this); // an error on its way to main
+    }
+}
+
+// §2 ── What a signal tells ──────────────────────────────────────────────────────────────────────────────────────────
+// The record's layout, the names of signals, codes and results as kill -l and the manual pages have them, and the
+// cause: the one word that this program exists for.
+
+/** One decoded sample: a copy of struct event in signals.bpf.c, valid until the next one is read into it. */
+final class Event {
+    static final int CMDLINE_MAX = 256;
+
+    /** struct event: its members' names in its order. A test compares both through the object's BTF. */
+    private static final StructLayout LAYOUT = MemoryLayout.structLayout(
+            JAVA_INT.withName("pid"), JAVA_INT.withName("signr"),
+            JAVA_LONG.withName("time"),
+            JAVA_INT.withName("si_signo"), JAVA_INT.withName("si_errno"),
+            JAVA_INT.withName("si_code"), JAVA_INT.withName("si_pad"),
+            JAVA_LONG.withName("si_addr"),
+            JAVA_LONG.withName("si_value"),
+            JAVA_INT.withName("result"), JAVA_BYTE.withName("group"), JAVA_BYTE.withName("has_info"),
+            JAVA_BYTE.withName("exiting"), JAVA_BYTE.withName("cpu_limit"),
+            JAVA_INT.withName("tgid"), JAVA_INT.withName("uid"),
+            JAVA_LONG.withName("cgroup"),
+            chars(16).withName("comm"),
+            JAVA_INT.withName("sender_pid"), JAVA_INT.withName("sender_tid"),
+            JAVA_INT.withName("sender_uid"), JAVA_INT.withName("sender_ppid"),
+            JAVA_LONG.withName("sender_cgroup"),
+            chars(16).withName("sender_comm"),
+            chars(16).withName("sender_parent"),
+            JAVA_INT.withName("cmdline_size"), JAVA_INT.withName("cmdline_pad"),
+            chars(CMDLINE_MAX).withName("sender_cmdline"));
+
+    static final int PID = offset("pid"), SIGNR = offset("signr"), TIME = offset("time");
+    static final int SI_CODE = offset("si_code"), SI_ADDR = offset("si_addr"), SI_VALUE = offset("si_value");
+    static final int RESULT = offset("result"), GROUP = offset("group"), HAS_INFO = offset("has_info");
+    static final int EXITING = offset("exiting"), CPU_LIMIT = offset("cpu_limit");
+    static final int TGID = offset("tgid"), UID = offset("uid"), CGROUP = offset("cgroup"), COMM = offset("comm");
+    static final int SENDER_PID = offset("sender_pid"), SENDER_TID = offset("sender_tid");
+    static final int SENDER_UID = offset("sender_uid"), SENDER_PPID = offset("sender_ppid");
+    static final int SENDER_CGROUP = offset("sender_cgroup"), SENDER_COMM = offset("sender_comm");
+    static final int SENDER_PARENT = offset("sender_parent"), CMDLINE_SIZE = offset("cmdline_size");
+    static final int SENDER_CMDLINE = offset("sender_cmdline");
+
+    /** The siginfo's second word where it is two: si_status or si_syscall at SI_VALUE, si_arch after it. */
+    static final int SI_STATUS = SI_VALUE, SI_SYSCALL = SI_VALUE, SI_ARCH = SI_VALUE + 4;
+
+    final byte[] sample = new byte[(int) LAYOUT.byteSize()];
+    private final ByteBuffer fields = ByteBuffer.wrap(sample).order(ByteOrder.nativeOrder());
+
+    void read(MemorySegment ring, long offset, int size) {
+        MemorySegment.copy(ring, JAVA_BYTE, offset, sample, 0, size);
+    }
+
+    int u32(int offset) { return fields.getInt(offset); }
+    long u64(int offset) { return fields.getLong(offset); }
+    boolean flag(int offset) { return sample[offset] != 0; }
+
+    private static SequenceLayout chars(int size) { return MemoryLayout.sequenceLayout(size, JAVA_BYTE); }
+    private static int offset(String member) {
+        return (int) LAYOUT.byteOffset(MemoryLayout.PathElement.groupElement(member));
+    }
+
+    /** Why this signal was sent, where the evidence decides it; what each rests on is in README's CAUSES. */
+    Cause cause() {
+        int signr = u32(SIGNR), code = u32(SI_CODE);
+        if (flag(HAS_INFO)) return code > 0 ? causeOfKernelsCode(signr, code) : causeOfSendersCode(code);
+        return code == Signal.SI_USER ? causeWithoutInfo(signr) : causeOfKernel(signr);
+    }
+
+    /** Codes of zero and below come from system calls: kill(2), tkill(2), rt_sigqueueinfo(2), or from timers and I/O. */
+    private Cause causeOfSendersCode(int code) {
+        return switch (code) {
+            case Signal.SI_USER -> flag(GROUP) && !flag(EXITING) ? Cause.KILL : Cause.KERNEL;
+            case Signal.SI_TKILL -> Cause.TKILL;
+            case Signal.SI_QUEUE -> Cause.QUEUE;
+            case Signal.SI_TIMER -> Cause.TIMER;
+            case Signal.SI_SIGIO, Signal.SI_ASYNCIO, Signal.SI_MESGQ -> Cause.IO;
+            default -> Cause.KERNEL;
+        };
+    }
+
+    /** Codes above zero mean something else with each signal. */
+    private Cause causeOfKernelsCode(int signr, int code) {
+        boolean forRunningThread = !flag(GROUP) && u32(PID) == u32(SENDER_TID);
+        return switch (signr) {
+            case Signal.SIGCHLD -> Cause.CHILD;
+            case Signal.SIGSYS -> code == Signal.SYS_SECCOMP ? Cause.SECCOMP : Cause.KERNEL;
+            case Signal.SIGIO -> Cause.IO;
+            case Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGFPE, Signal.SIGILL, Signal.SIGTRAP ->
+                forRunningThread ? Cause.FAULT : Cause.KERNEL;
+            default -> Cause.KERNEL;
+        };
+    }
+
+    /** SEND_SIG_NOINFO: on behalf of the running task. */
+    private Cause causeWithoutInfo(int signr) {
+        if (flag(GROUP)) return flag(EXITING) ? Cause.PDEATH : Cause.KILL; // kill(2) from Linux 7.3
+        boolean forRunningThread = u32(PID) == u32(SENDER_TID);
+        return switch (signr) {
+            case Signal.SIGPIPE -> forRunningThread ? Cause.PIPE : Cause.KERNEL;
+            case Signal.SIGXFSZ -> forRunningThread ? Cause.RLIMIT : Cause.KERNEL;
+            case Signal.SIGKILL -> Cause.CGROUP;
+            default -> Cause.KERNEL;
+        };
+    }
+
+    /** SEND_SIG_PRIV: the kernel's own. */
+    private Cause causeOfKernel(int signr) {
+        return switch (signr) {
+            case Signal.SIGALRM, Signal.SIGVTALRM, Signal.SIGPROF -> Cause.TIMER;
+            case Signal.SIGHUP, Signal.SIGINT, Signal.SIGQUIT, Signal.SIGTSTP, Signal.SIGTTIN, Signal.SIGTTOU,
+                Signal.SIGCONT, Signal.SIGWINCH -> Cause.TTY;
+            case Signal.SIGIO, Signal.SIGURG -> Cause.IO;
+            case Signal.SIGXCPU -> Cause.RLIMIT;
+            case Signal.SIGKILL -> flag(CPU_LIMIT) ? Cause.RLIMIT : Cause.KERNEL;
+            default -> Cause.KERNEL;
+        };
+    }
+}
+
+/** {@code sent}: by the running task, the line's "sender"; else by the kernel, and that task is just its "context". */
+enum Cause {
+    KILL(true), TKILL(true), QUEUE(true), CHILD(true), CGROUP(true), PDEATH(true),
+    TIMER(false), FAULT(false), SECCOMP(false), IO(false), TTY(false), PIPE(false), RLIMIT(false), KERNEL(false);
+
+    final boolean sent;
+    final byte[] json = ("\"" + name().toLowerCase(Locale.ROOT) + "\"").getBytes(ISO_8859_1);
+
+    Cause(boolean sent) { this.sent = sent; }
+}
+
+/** Signals, their codes and their results, by number. */
+final class Signal {
+    // include/uapi/asm-generic/signal.h: the same on x86_64 and aarch64
+    static final int SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9;
+    static final int SIGSEGV = 11, SIGPIPE = 13, SIGALRM = 14, SIGCHLD = 17, SIGCONT = 18, SIGTSTP = 20, SIGTTIN = 21;
+    static final int SIGTTOU = 22, SIGURG = 23, SIGXCPU = 24, SIGXFSZ = 25, SIGVTALRM = 26, SIGPROF = 27;
+    static final int SIGWINCH = 28, SIGIO = 29, SIGSYS = 31, SIGRTMIN = 34, SIGRTMAX = 64; // as glibc counts
+
+    // include/uapi/asm-generic/siginfo.h
+    static final int SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3, SI_ASYNCIO = -4;
+    static final int SI_SIGIO = -5, SI_TKILL = -6, CLD_EXITED = 1, CLD_CONTINUED = 6, SYS_SECCOMP = 1;
+
+    private static final String[] STANDARD = ("HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM "
+            + "STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS").split(" ");
+    private static final byte[][] NAMES = new byte[SIGRTMAX + 1][];
+    static {
+        for (int n = 1; n <= SIGRTMAX; n++) NAMES[n] = json(text(n));
+    }
+    private static final byte[][] CODES_BELOW = list("SI_", "USER QUEUE TIMER MESGQ ASYNCIO SIGIO TKILL DETHREAD");
+    private static final byte[][] POLL_CODES = list("POLL_", "IN OUT MSG ERR PRI HUP");
+    private static final byte[][][] CODES = new byte[SIGRTMAX + 1][][];
+    static {
+        CODES[SIGILL] = list("ILL_", "ILLOPC ILLOPN ILLADR ILLTRP PRVOPC PRVREG COPROC BADSTK BADIADDR");
+        CODES[SIGFPE] = list("FPE_", "INTDIV INTOVF FLTDIV FLTOVF FLTUND FLTRES FLTINV FLTSUB");
+        CODES[SIGSEGV] = list("SEGV_", "MAPERR ACCERR BNDERR PKUERR ACCADI ADIDERR ADIPERR MTEAERR MTESERR CPERR");
+        CODES[SIGBUS] = list("BUS_", "ADRALN ADRERR OBJERR MCEERR_AR MCEERR_AO");
+        CODES[SIGTRAP] = list("TRAP_", "BRKPT TRACE BRANCH HWBKPT UNK PERF");
+        CODES[SIGCHLD] = list("CLD_", "EXITED KILLED DUMPED TRAPPED STOPPED CONTINUED");
+        CODES[SIGSYS] = list("SYS_", "SECCOMP USER_DISPATCH");
+    }
+    // include/trace/events/signal.h: TRACE_SIGNAL_*
+    private static final byte[][] RESULTS = list("", "delivered ignored pending overflow lose_info");
+    private static final byte[] KERNEL = json("SI_KERNEL");
+
+    /** The name as a JSON string, or null for a number that has none. */
+    static byte[] name(int signr) { return at(NAMES, signr); }
+    static byte[] result(int result) { return at(RESULTS, result); }
+
+    static byte[] code(int signr, int code, Cause cause) {
+        if (code == SI_KERNEL) return KERNEL;
+        if (code <= 0) return at(CODES_BELOW, -code);
+        byte[][] codes = cause == Cause.IO ? POLL_CODES : at(CODES, signr);
+        return codes == null ? null : at(codes, code - 1);
+    }
+
+    /** Codes that come with a union sigval. */
+    static boolean hasValue(int code) { return code == SI_QUEUE || code == SI_TIMER || code == SI_MESGQ; }
+
+    /** A sigval is an int or a pointer: an int leaves the upper half zero, or whatever was there before. */
+    static long value(long sigval) { return sigval >>> 32 == 0 ? (int) sigval : sigval; }
+
+    /** include/uapi/linux/audit.h: AUDIT_ARCH_* */
+    static byte[] arch(int arch) {
+        return json(switch (arch) {
+            case 0xC000003E -> "x86_64";
+            case 0x40000003 -> "i386";
+            case 0xC00000B7 -> "aarch64";
+            case 0x40000028 -> "arm";
+            default -> "0x" + Integer.toHexString(arch);
+        });
+    }
+
+    /** Bit n-1 for each signal n of a list such as {@code TERM,9,SIGRTMIN+1}; {@code ^LIST}: for all others. */
+    static long mask(String list) {
+        long mask = 0;
+        for (String name : list.substring(list.startsWith("^") ? 1 : 0).split(",", -1)) mask |= 1L << number(name) - 1;
+        return list.startsWith("^") ? ~mask : mask;
+    }
+
+    private static int number(String name) {
+        String wanted = name.toUpperCase(Locale.ROOT);
+        if (!wanted.startsWith("SIG")) wanted = "SIG" + wanted;
+        for (int n = 1; n <= SIGRTMAX; n++)
+            if (name.equals(String.valueOf(n)) || wanted.equals(text(n)) || wanted.equals(realtime(n))) return n;
+        throw new Usage("--signal " + name, "no such signal; kill -l lists names and numbers, a comma separates them");
+    }
+
+    /** As bash's kill -l: the upper half counts down from SIGRTMAX; 32 and 33 are glibc's own. */
+    private static String text(int n) {
+        if (n < 32) return "SIG" + STANDARD[n - 1];
+        if (n > 49) return n == SIGRTMAX ? "SIGRTMAX" : "SIGRTMAX" + (n - SIGRTMAX);
+        return realtime(n);
+    }
+
+    private static String realtime(int n) {
+        return n == SIGRTMIN ? "SIGRTMIN" : "SIGRTMIN" + (n > SIGRTMIN ? "+" : "") + (n - SIGRTMIN);
+    }
+
+    private static byte[][] list(String prefix, String names) {
+        String[] words = names.split(" ");
+        byte[][] list = new byte[words.length][];
+        for (int i = 0; i < list.length; i++) list[i] = json(prefix + words[i]);
+        return list;
+    }
+
+    private static byte[] json(String name) { return ("\"" + name + "\"").getBytes(ISO_8859_1); }
+    private static <T> T at(T[] list, int i) { return i >= 0 && i < list.length ? list[i] : null; }
+}
+
+// §3 ── The way into the kernel ──────────────────────────────────────────────────────────────────────────────────────
+// Open the object, create its maps, relocate, load the prog, attach: what libbpf would do, for just this object.
+
+/** The prog, attached; the ring buffer that it fills; the words of memory that it shares with this process. */
+final class Tracer implements AutoCloseable {
+    final RingBuffer ring;
+    private final int link;
+    private final MemorySegment shared; // the object's .bss
+    private final long listening, parked, dropped; // where in it
+    private long droppedBefore;
+
+    private static final VarHandle WORD = JAVA_INT.varHandle(), COUNTER = JAVA_LONG.varHandle();
+
+    private Tracer(RingBuffer ring, int link, MemorySegment shared, BpfObject object) {
+        this.ring = ring;
+        this.link = link;
+        this.shared = shared;
+        this.listening = object.symbol("listening").value();
+        this.parked = object.symbol("parked").value();
+        this.dropped = object.symbol("dropped").value();
+    }
+
+    /** Throws a Failure that names the step, the errno and what to do. What it leaves open, exit closes. */
+    static Tracer attach(Options options, Future<Btf> types) {
+        BpfObject object = BpfObject.open("signals.bpf.o");
+        Kernel.raiseMemlock();
+
+        Bpf.MapDefinition ring = object.ring(options.ring());
+        int events = Bpf.createMap(ring);
+        int rodata = Bpf.createMap(object.array(".rodata", Bpf.BPF_F_RDONLY_PROG));
+        int bss = Bpf.createMap(object.array(".bss", Bpf.BPF_F_MMAPABLE));
+
+        object.set("signals", options.signals(), 8);
+        object.set("target", options.target(), 4);
+        object.set("sender", options.sender(), 4);
+        object.set("brief", options.brief() ? 1 : 0, 4);
+        Bpf.updateElem(rodata, object.bytes(".rodata"));
+        Bpf.freeze(rodata); // from here on the verifier takes its values for constants
+
+        object.relocateMaps(Map.of(".maps", events, ".rodata", rodata, ".bss", bss));
+        object.relocateFields(Signals.result(types));
+        int prog = Bpf.loadRawTracepoint("on_signal", object.prog(), object.license());
+        int link = Bpf.openRawTracepoint("signal_generate", prog);
+        Log.debug("attached prog on_signal to raw tracepoint signal_generate");
+
+        MemorySegment shared = Kernel.mmap("map .bss", bss, 0, Kernel.PAGE_SIZE, true);
+        for (int fd : new int[] {prog, rodata, bss}) Kernel.close(fd); // the link holds the prog, the prog its maps
+        return new Tracer(new RingBuffer(events, ring.maxEntries()), link, shared, object);
+    }
+
+    /** With nobody listening the prog reserves nothing. */
+    void listen(boolean wanted) { WORD.setOpaque(shared, listening, wanted ? 1 : 0); }
+
+    /**
+     * Asks for a wake-up with the next record. Pairs with xchg() in bpf_ringbuf_commit(): either the prog sees this
+     * store, or the look at the ring that follows it sees the record. signals.bpf.c tells the other half at submit().
+     */
+    void park(boolean wanted) {
+        WORD.setVolatile(shared, parked, wanted ? 1 : 0);
+        VarHandle.fullFence();
+    }
+
+    /** Signals that went unrecorded since the last call, because the ring buffer was full. */
+    long newlyDropped() {
+        long now = (long) COUNTER.getOpaque(shared, dropped), before = droppedBefore;
+        droppedBefore = now;
+        return now - before;
+    }
+
+    @Override public void close() {
+        Kernel.close(link);
+        ring.close();
+        Kernel.munmap(shared);
+    }
+}
+
+// §4 ── The ring buffer ──────────────────────────────────────────────────────────────────────────────────────────────
+// kernel/bpf/ringbuf.c maps three things in a row: the page of consumer_pos, which is ours to write; the page of
+// producer_pos; the data, twice, so that a record that wraps is still one piece of memory. A record is an 8-byte
+// header and a sample, rounded up to 8 bytes.
+//
+// Hot path: no locks, no logging, no allocation, no system call until the ring is empty.
+
+final class RingBuffer implements AutoCloseable {
+    // include/uapi/linux/bpf.h
+    private static final int BPF_RINGBUF_BUSY_BIT = 1 << 31, BPF_RINGBUF_DISCARD_BIT = 1 << 30, BPF_RINGBUF_HDR_SZ = 8;
+
+    private static final VarHandle POSITION = JAVA_LONG.varHandle(), LENGTH = JAVA_INT.varHandle();
+
+    final int fd;
+    private final MemorySegment consumerPage, producerPage, data;
+    private final long mask;
+    private long consumer; // everything before it has been read
+
+    RingBuffer(int fd, long size) {
+        this.fd = fd;
+        this.mask = size - 1;
+        consumerPage = Kernel.mmap("ring buffer's consumer_pos", fd, 0, Kernel.PAGE_SIZE, true);
+        producerPage = Kernel.mmap("ring buffer", fd, Kernel.PAGE_SIZE, Kernel.PAGE_SIZE + 2 * size, false);
+        data = producerPage.asSlice(Kernel.PAGE_SIZE);
+    }
+
+    /** Reads the next sample into the event; false when there is none, or the next is reserved but not yet submitted. */
+    boolean next(Event event) {
+        // Pairs with smp_store_release(&rb->producer_pos) in __bpf_ringbuf_reserve().
+        while (consumer < (long) POSITION.getAcquire(producerPage, 0L)) {
+            long at = consumer & mask;
+            int header = (int) LENGTH.getAcquire(data, at); // pairs with xchg(&hdr->len) in bpf_ringbuf_commit()
+            if (isBusy(header)) return false;
+            int length = header & ~BPF_RINGBUF_DISCARD_BIT;
+            consumer += BPF_RINGBUF_HDR_SZ + length + 7 & ~7;
+            if (isDiscarded(header)) continue; // a record that only carried a wake-up
+            event.read(data, at + BPF_RINGBUF_HDR_SZ, length);
+            return true;
+        }
+        return false;
+    }
+
+    /** Gives the room of all records read so far back to the prog. Pairs with smp_load_acquire(&rb->consumer_pos). */
+    void release() { POSITION.setRelease(consumerPage, 0L, consumer); }
+
+    private static boolean isBusy(int header) { return (header & BPF_RINGBUF_BUSY_BIT) != 0; }
+    private static boolean isDiscarded(int header) { return (header & BPF_RINGBUF_DISCARD_BIT) != 0; }
+
+    @Override public void close() {
+        Kernel.munmap(producerPage);
+        Kernel.munmap(consumerPage);
+        Kernel.close(fd);
+    }
+}
+
+// §5 ── The line ─────────────────────────────────────────────────────────────────────────────────────────────────────
+// From event to one line of JSON in bytes. Strict JSON, whatever a process calls itself.
+//
+// Hot path, but for a cgroup that is seen for the first time, and the first line of each second.
+
+final class Json {
+    // The longest line: two cgroup paths and a command line of nothing but escapes, six bytes for one.
+    final byte[] line = new byte[6 * (2 * Cgroups.PATH_MAX + Event.CMDLINE_MAX) + 2048];
+    private int at;
+
+    private final boolean brief;
+    private final Cgroups cgroups = new Cgroups();
+    private long clock;  // CLOCK_REALTIME - CLOCK_MONOTONIC, ns
+    private long second; // the one that date holds
+    private byte[] date = {};
+
+    private static final byte[] DROPPED = key("{", "dropped"), LOST = key("{", "lost");
+    private static final byte[] PID = key("{", "pid"), SIGNR = key(",", "signr"), SIGNAL = key(",", "signal");
+    private static final byte[] TIME = key(",", "time"), COMM = key(",", "comm"), TGID = key(",", "tgid");
+    private static final byte[] UID = key(",", "uid"), CGROUP = key(",", "cgroup"), CAUSE = key(",", "cause");
+    private static final byte[] CODE = key(",", "code"), RESULT = key(",", "result"), GROUP = key(",", "group");
+    private static final byte[] STATUS = key(",", "status"), ADDR = key(",", "addr"), SYSCALL = key(",", "syscall");
+    private static final byte[] ARCH = key(",", "arch"), VALUE = key(",", "value");
+    private static final byte[] SENDER = key(",", "sender"), CONTEXT = key(",", "context"), TID = key(",", "tid");
+    private static final byte[] CMDLINE = key(",", "cmdline"), PPID = key(",", "ppid"), PARENT = key(",", "parent");
+    private static final byte[] TRUE = ascii("true"), FALSE = ascii("false");
+    private static final byte[] ELLIPSIS = "…".getBytes(UTF_8), REPLACEMENT = "\uFFFD".getBytes(UTF_8);
+
+    Json(boolean brief) { this.brief = brief; }
+
+    /** Before each batch: notices a clock that was set. Smaller differences are this measurement's own. */
+    void setClock() {
+        Instant now = Instant.now();
+        long offset = now.getEpochSecond() * 1_000_000_000 + now.getNano() - System.nanoTime();
+        if (Math.abs(offset - clock) > 1_000_000) clock = offset;
+    }
+
+    /** Writes the event's line into {@code line}; returns its length. */
+    int encode(Event event) {
+        at = 0;
+        put(PID).number(event.u32(Event.PID)).put(SIGNR).number(event.u32(Event.SIGNR));
+        if (!brief) {
+            Cause cause = event.cause();
+            signal(event, cause);
+            carried(event, cause);
+            sender(event, cause);
+        }
+        return end();
+    }
+
+    int encodeDropped(long signals) { return encodeCount(DROPPED, signals); }
+    int encodeLost(long lines) { return encodeCount(LOST, lines); }
+
+    private int encodeCount(byte[] key, long count) {
+        at = 0;
+        put(key).number(count);
+        return end();
+    }
+
+    private int end() {
+        line[at++] = '}';
+        line[at++] = '\n';
+        return at;
+    }
+
+    private void signal(Event event, Cause cause) {
+        int signr = event.u32(Event.SIGNR), code = event.u32(Event.SI_CODE), result = event.u32(Event.RESULT);
+        put(SIGNAL).nameOr(Signal.name(signr), signr);
+        put(TIME).time(event.u64(Event.TIME) + clock);
+        put(COMM).string(event.sample, Event.COMM, 16);
+        put(TGID).number(event.u32(Event.TGID)).put(UID).number(event.u32(Event.UID) & 0xFFFF_FFFFL);
+        cgroup(event.u64(Event.CGROUP));
+        put(CAUSE).put(cause.json);
+        put(CODE).nameOr(Signal.code(signr, code, cause), code);
+        put(RESULT).nameOr(Signal.result(result), result);
+        put(GROUP).put(event.flag(Event.GROUP) ? TRUE : FALSE);
+    }
+
+    /** What this kind of signal carries: where the kernel's siginfo has it, and only there. */
+    private void carried(Event event, Cause cause) {
+        switch (cause) {
+            case CHILD -> put(STATUS).number(event.u32(Event.SI_STATUS));
+            case FAULT -> {
+                if (event.u32(Event.SI_CODE) != Signal.SI_KERNEL) put(ADDR).hex(event.u64(Event.SI_ADDR));
+            }
+            case SECCOMP -> put(SYSCALL).number(event.u32(Event.SI_SYSCALL))
+                .put(ARCH).put(Signal.arch(event.u32(Event.SI_ARCH)));
+            case QUEUE, TIMER, IO -> {
+                if (Signal.hasValue(event.u32(Event.SI_CODE))) put(VALUE).number(Signal.value(event.u64(Event.SI_VALUE)));
+            }
+            default -> { }
+        }
+    }
+
+    private void sender(Event event, Cause cause) {
+        put(cause.sent ? SENDER : CONTEXT).put(PID).number(event.u32(Event.SENDER_PID));
+        put(TID).number(event.u32(Event.SENDER_TID)).put(UID).number(event.u32(Event.SENDER_UID) & 0xFFFF_FFFFL);
+        put(COMM).string(event.sample, Event.SENDER_COMM, 16);
+        cmdline(event);
+        put(PPID).number(event.u32(Event.SENDER_PPID)).put(PARENT).string(event.sample, Event.SENDER_PARENT, 16);
+        cgroup(event.u64(Event.SENDER_CGROUP));
+        line[at++] = '}';
+    }
+
+    private void cgroup(long id) {
+        byte[] path = cgroups.path(id);
+        if (path.length > 0) put(CGROUP).string(path, 0, path.length);
+    }
+
+    /** Arguments end in NUL each: a space stands between them here. A command line that was cut ends in an ellipsis. */
+    private void cmdline(Event event) {
+        int size = event.u32(Event.CMDLINE_SIZE), end = Event.SENDER_CMDLINE + Math.min(size, Event.CMDLINE_MAX);
+        byte[] sample = event.sample;
+        while (end > Event.SENDER_CMDLINE && sample[end - 1] == 0) end--;
+        if (end == Event.SENDER_CMDLINE) return;
+        for (int i = Event.SENDER_CMDLINE; i < end; i++) if (sample[i] == 0) sample[i] = ' ';
+        put(CMDLINE).string(sample, Event.SENDER_CMDLINE, end - Event.SENDER_CMDLINE);
+        if (size > Event.CMDLINE_MAX) {
+            at--;
+            put(ELLIPSIS);
+            line[at++] = '"';
+        }
+    }
+
+    private Json put(byte[] text) {
+        System.arraycopy(text, 0, line, at, text.length);
+        at += text.length;
+        return this;
+    }
+
+    private Json nameOr(byte[] name, long number) { return name != null ? put(name) : number(number); }
+
+    private Json number(long n) {
+        if (n < 0) line[at++] = '-';
+        int end = at;
+        for (long rest = n; end == at || rest != 0; rest /= 10) end++;
+        for (int i = end; i > at; n /= 10) line[--i] = (byte) ('0' + Math.abs(n % 10));
+        at = end;
+        return this;
+    }
+
+    /** An address, as a string: JSON's numbers are doubles to many readers. */
+    private Json hex(long n) {
+        line[at++] = '"';
+        line[at++] = '0';
+        line[at++] = 'x';
+        for (int shift = Math.max(0, 60 - Long.numberOfLeadingZeros(n) / 4 * 4); shift >= 0; shift -= 4)
+            line[at++] = (byte) Character.forDigit((int) (n >>> shift & 15), 16);
+        line[at++] = '"';
+        return this;
+    }
+
+    /** RFC 3339 in UTC, with all nine digits of the nanoseconds. */
+    private Json time(long nanoseconds) {
+        long now = Math.floorDiv(nanoseconds, 1_000_000_000L);
+        if (now != second || date.length == 0) {
+            second = now;
+            date = ascii("\"" + utc(now) + ".");
+        }
+        put(date);
+        long rest = nanoseconds - now * 1_000_000_000;
+        for (int i = 9; i > 0; rest /= 10) line[at + --i] = (byte) ('0' + rest % 10);
+        at += 9;
+        line[at++] = 'Z';
+        line[at++] = '"';
+        return this;
+    }
+
+    /** A JSON string of size bytes or up to a NUL. Bytes that are not UTF-8 become U+FFFD each. */
+    private Json string(byte[] text, int from, int size) {
+        line[at++] = '"';
+        for (int i = from, end = from + size; i < end && text[i] != 0; ) {
+            byte b = text[i];
+            if (b >= ' ' && b != '"' && b != '\\' && b != 0x7F) {
+                line[at++] = b;
+                i++;
+            } else if (b >= 0) {
+                escape(b);
+                i++;
+            } else {
+                i += multibyte(text, i, end);
+            }
+        }
+        line[at++] = '"';
+        return this;
+    }
+
+    /** Copies one character of two to four bytes; returns how many it was. */
+    private int multibyte(byte[] text, int i, int end) {
+        int size = Utf8.size(text, i, end);
+        if (size == 0) put(REPLACEMENT);
+        else if (size == 2 && text[i] == (byte) 0xC2 && text[i + 1] < (byte) 0xA0) escape(text[i + 1] & 0xFF); // C1
+        else for (int k = i; k < i + size; k++) line[at++] = text[k];
+        return Math.max(1, size);
+    }
+
+    /** Control characters are escaped, those that JSON would allow too: they are to reach no terminal. */
+    private void escape(int c) {
+        line[at++] = '\\';
+        if (c == '"' || c == '\\') {
+            line[at++] = (byte) c;
+            return;
+        }
+        line[at++] = 'u';
+        for (int shift = 12; shift >= 0; shift -= 4) line[at++] = (byte) Character.forDigit(c >> shift & 15, 16);
+    }
+
+    /** Such as {@code 2026-11-22T19:54:02}. */
+    static String utc(long second) {
+        LocalDate day = LocalDate.ofEpochDay(Math.floorDiv(second, 86_400));
+        int time = (int) Math.floorMod(second, 86_400L);
+        return day + "T" + two(time / 3600) + ":" + two(time / 60 % 60) + ":" + two(time % 60);
+    }
+
+    private static String two(int n) { return n < 10 ? "0" + n : "" + n; }
+    private static byte[] key(String before, String name) { return ascii(before + "\"" + name + "\":"); }
+    private static byte[] ascii(String text) { return text.getBytes(ISO_8859_1); }
+}
+
+/** The Unicode Standard, table 3-7: well-formed UTF-8 byte sequences. */
+final class Utf8 {
+    /** The size, 2 to 4, of the well-formed character of more than one byte at i; 0 if there is none. */
+    static int size(byte[] text, int i, int end) {
+        int lead = text[i] & 0xFF, size = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+        if (size == 0 || i + size > end) return 0;
+        int second = text[i + 1] & 0xFF;
+        int least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80, most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+        if (second < least || second > most) return 0;
+        for (int k = i + 2; k < i + size; k++) if (text[k] >= (byte) 0xC0) return 0;
+        return size;
+    }
+}
+
+/**
+ * Paths of cgroups by their ids. An id is the inode number of the cgroup's folder and never used again, so an entry
+ * never goes stale; the newest id takes the slot of an older one.
+ */
+final class Cgroups {
+    static final int PATH_MAX = 4096;
+    private static final int SLOTS = 1024, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
+    private static final byte[] UNKNOWN = {};
+
+    private final long[] ids = new long[SLOTS];
+    private final byte[][] paths = new byte[SLOTS][];
+    private final byte[] mount = mount();
+    private final int mountFd = mount.length > 0 ? Kernel.open(mount) : -1;
+
+    /** Such as {@code /system.slice/cron.service}; empty where it cannot be told. */
+    byte[] path(long id) {
+        int slot = (int) id & SLOTS - 1;
+        if (ids[slot] != id || paths[slot] == null) {
+            ids[slot] = id;
+            paths[slot] = mountFd < 0 ? UNKNOWN : resolve(id);
+        }
+        return paths[slot];
+    }
+
+    /** By the file handle that the id is: one look-up, where a walk would read every folder. */
+    private byte[] resolve(long id) {
+        int fd = Kernel.openByHandle(mountFd, FILEID_KERNFS, id);
+        if (fd < 0) return UNKNOWN; // ESTALE: it is gone; EPERM: CAP_DAC_READ_SEARCH is not ours
+        byte[] path = Kernel.pathOf(fd, PATH_MAX);
+        Kernel.close(fd);
+        if (path.length == mount.length) return new byte[] {'/'};
+        return Arrays.copyOfRange(path, Math.min(path.length, mount.length), path.length);
+    }
+
+    /** Where cgroup v2 is mounted: /sys/fs/cgroup, or beside v1 at a place such as /sys/fs/cgroup/unified. */
+    private static byte[] mount() {
+        try {
+            for (String line : Files.readString(Path.of("/proc/self/mountinfo"), ISO_8859_1).split("\n"))
+                if (line.contains(" - cgroup2 ")) return line.split(" ")[4].getBytes(ISO_8859_1);
+        } catch (IOException e) {
+            Log.warn("/proc/self/mountinfo: " + e.getMessage() + "; lines will not tell cgroups");
+        }
+        return UNKNOWN;
+    }
+}
+
+// §6 ── The socket ───────────────────────────────────────────────────────────────────────────────────────────────────
+// Every line is written once, into the backlog; each client walks through the backlog at its own pace. One that falls
+// too far behind misses whole lines, and reads how many.
+
+/** The newest lines, in blocks: appending overwrites the oldest block. Lines are never cut: a block holds whole ones. */
+final class Backlog {
+    private static final int BLOCKS = 128, BLOCK_SIZE = 128 << 10; // 16 MiB at most, allocated as it is needed
+
+    static final class Block {
+        final ByteBuffer bytes = ByteBuffer.allocateDirect(BLOCK_SIZE); // written up to its position
+        int lines;
+    }
+
+    private final Block[] blocks = new Block[BLOCKS];
+    long head; // number of the block that is written to; block n lives in slot n % BLOCKS
+
+    Backlog() { blocks[0] = new Block(); }
+
+    Block block(long number) { return blocks[(int) (number % BLOCKS)]; }
+
+    boolean hasRoom(int size) { return block(head).bytes.remaining() >= size; }
+
+    void append(byte[] line, int size) {
+        Block block = block(head);
+        block.bytes.put(line, 0, size);
+        block.lines++;
+    }
+
+    /** The block that the next advance overwrites, or -1. */
+    long oldest() { return head + 1 - BLOCKS; }
+
+    void advance() {
+        head++;
+        int slot = (int) (head % BLOCKS);
+        if (blocks[slot] == null) blocks[slot] = new Block();
+        clear(blocks[slot]);
+    }
+
+    /** With every line delivered, the same block serves again: it is warm, and the others need no memory. */
+    void rewind() { clear(block(head)); }
+
+    private static void clear(Block block) {
+        block.bytes.clear();
+        block.lines = 0;
+    }
+}
+
+/** One connection: where it stands in the backlog, and what it has missed. */
+final class Client implements AutoCloseable {
+    private final AFUNIXSocketChannel channel;
+    private final Backlog backlog;
+    final int fd;
+    boolean readable = true; // until it closes its half: then it still receives (nc -N)
+    boolean full;            // its socket takes no more for now
+
+    private long block;      // the next byte to send: in this block,
+    private int offset;      // at this place
+    private long lost;       // lines overwritten before it read them, and not yet told
+    private ByteBuffer pending = ByteBuffer.allocate(0); // goes first: the rest of a line that was overwritten, "lost"
+
+    Client(AFUNIXSocketChannel channel, Backlog backlog) throws IOException {
+        this.channel = channel;
+        this.backlog = backlog;
+        channel.configureBlocking(false);
+        fd = Server.fd(channel.getFileDescriptor());
+        block = backlog.head;
+        offset = backlog.block(block).bytes.position();
+    }
+
+    /** Sends all there is or as much as the socket takes. */
+    void send() throws IOException {
+        for (full = false; !full;) {
+            if (!pending.hasRemaining() && lost > 0) {
+                pending = ByteBuffer.wrap(("{\"lost\":" + lost + "}\n").getBytes(ISO_8859_1));
+                lost = 0;
+            }
+            if (pending.hasRemaining()) {
+                channel.write(pending);
+                full = pending.hasRemaining();
+                continue;
+            }
+            ByteBuffer bytes = backlog.block(block).bytes;
+            if (offset < bytes.position()) {
+                ByteBuffer unsent = bytes.duplicate().flip().position(offset);
+                offset += channel.write(unsent);
+                full = unsent.hasRemaining();
+            } else if (block < backlog.head) {
+                block++;
+                offset = 0;
+            } else {
+                return;
+            }
+        }
+    }
+
+    boolean hasAll() {
+        return block == backlog.head && offset == backlog.block(block).bytes.position() && !pending.hasRemaining();
+    }
+
+    /** The backlog starts its block anew. */
+    void rewind() { offset = 0; }
+
+    /** A block is about to be overwritten. If this client still stands in it, it keeps a line begun, and misses the rest. */
+    void leave(long oldest) {
+        if (block != oldest) return;
+        Backlog.Block old = backlog.block(oldest);
+        int end = old.bytes.position();
+        if (offset == 0) {
+            lost += old.lines;
+        } else {
+            int next = offset;
+            while (old.bytes.get(next - 1) != '\n') next++;
+            if (next > offset) {
+                byte[] rest = new byte[next - offset];
+                old.bytes.get(offset, rest);
+                pending = ByteBuffer.wrap(rest);
+            }
+            for (int i = next; i < end; i++) if (old.bytes.get(i) == '\n') lost++;
+        }
+        block++;
+        offset = 0;
+    }
+
+    /** Reads and throws away what the client writes. */
+    void read(ByteBuffer scratch) throws IOException {
+        readable = channel.read(scratch.clear()) >= 0;
+    }
+
+    @Override public void close() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            Log.warn("closing client " + fd + ": " + e.getMessage());
+        }
+    }
+}
+
+/** The listening socket, its clients, and the one place where this program sleeps. */
+final class Server implements AutoCloseable {
+    static final long FOREVER = -1;
+    static final int NO_RING = -1; // poll(2) skips a negative fd
+
+    // include/uapi/asm-generic/poll.h; struct pollfd { int fd; short events, revents; }
+    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16, POLLFD_SIZE = 8, REVENTS = 6;
+    private static final int BACKLOG = 128, SUN_PATH_MAX = 107; // bytes, without the NUL
+
+    private final AFUNIXServerSocketChannel bound;    // owns the file descriptor
+    private final AFUNIXServerSocketChannel listener; // the same one, without a memory of the path that it was bound to
+    private final int listenerFd;
+    private final Path path;
+    private final Object inode; // of the socket at path: what others put there later is not ours to delete
+    private final Backlog backlog = new Backlog();
+    private final List<Client> clients = new ArrayList<>();
+    private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
+    private MemorySegment pollfds = MemorySegment.NULL;
+    private boolean accepting = true;
+
+    private Server(AFUNIXServerSocketChannel bound, Path path) throws IOException {
+        this.bound = bound;
+        // junixsocket refuses to accept once the path of bind(2) is gone, unless it does not know that path.
+        this.listener = FileDescriptorCast.using(bound.getFileDescriptor()).as(AFUNIXServerSocketChannel.class);
+        this.listenerFd = fd(listener.getFileDescriptor());
+        this.path = path;
+        this.inode = Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey();
+    }
+
+    /**
+     * Binds inside a folder that no other user can enter, sets mode and group there, and only then gives the socket
+     * its name with link(2), which never replaces anything. So there is no instant at which another user can connect.
+     */
+    static Server listen(Options options, Future<AFUNIXServerSocketChannel> channel) {
+        String what = "unix socket " + options.socket();
+        try {
+            Path folder = options.socket().toAbsolutePath().getParent().toRealPath();
+            Path path = folder.resolve(options.socket().getFileName());
+            removeStale(path, what);
+            Path room = folder.resolve(".signals-" + Long.toString(System.nanoTime(), 36));
+            Path socket = room.resolve("socket");
+            if (socket.toString().getBytes(UTF_8).length > SUN_PATH_MAX)
+                throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
+            Files.createDirectory(room, PosixFilePermissions.asFileAttribute(mode("rwx------")));
+            try {
+                AFUNIXServerSocketChannel listener = bind(Signals.result(channel), socket, options.group(), what);
+                Files.createLink(path, socket);
+                return new Server(listener, path);
+            } finally {
+                Files.deleteIfExists(socket);
+                Files.delete(room);
+            }
+        } catch (IOException e) {
+            throw Failure.of(what, e, "can this process write in that folder? --socket PATH chooses another");
+        }
+    }
+
+    private static AFUNIXServerSocketChannel bind(AFUNIXServerSocketChannel listener, Path socket, String group, String what)
+            throws IOException {
+        listener.configureBlocking(false);
+        listener.bind(AFUNIXSocketAddress.of(socket), BACKLOG);
+        try {
+            var groups = socket.getFileSystem().getUserPrincipalLookupService();
+            if (group != null) Files.setAttribute(socket, "posix:group", groups.lookupPrincipalByGroupName(group));
+        } catch (UserPrincipalNotFoundException e) {
+            throw new Failure(what, "ENOENT", "there is no group " + group + "; getent group lists them");
+        }
+        Files.setPosixFilePermissions(socket, mode(group == null ? "rw-------" : "rw-rw----"));
+        return listener;
+    }
+
+    private static Set<PosixFilePermission> mode(String mode) { return PosixFilePermissions.fromString(mode); }
+
+    /** Clears a socket that nobody listens at any more out of the way. Whatever else stands there is not touched. */
+    private static void removeStale(Path path, String what) throws IOException {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) return;
+        if (!Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).isOther())
+            throw new Failure(what, "EEXIST", "what stands there is no socket: move it, or give another --socket PATH");
+        try (AFUNIXSocketChannel other = AFUNIXSocketChannel.open(AFUNIXSocketAddress.of(path))) {
+            throw new Failure(what, "EADDRINUSE", "process " + other.getPeerCredentials().getPid()
+                    + " listens there: stop it, or give another --socket PATH");
+        } catch (ConnectException refused) {
+            Files.delete(path);
+            Log.debug("removed a stale socket at " + path);
+        }
+    }
+
+    boolean hasClients() { return !clients.isEmpty(); }
+
+    /** Hands a line to every client. */
+    void broadcast(byte[] line, int size) {
+        if (clients.isEmpty()) return;
+        if (!backlog.hasRoom(size)) {
+            flush();
+            for (int i = 0; i < clients.size(); i++) clients.get(i).leave(backlog.oldest());
+            backlog.advance();
+        }
+        backlog.append(line, size);
+    }
+
+    /** Sends as much as the clients' sockets take. */
+    void flush() {
+        boolean delivered = true;
+        for (int i = clients.size() - 1; i >= 0; i--) {
+            Client client = clients.get(i);
+            if (!client.full) attend(client, POLLOUT);
+            delivered &= client.hasAll();
+        }
+        if (!delivered) return;
+        backlog.rewind();
+        for (int i = 0; i < clients.size(); i++) clients.get(i).rewind();
+    }
+
+    /** Sleeps in ppoll(2) until there are records, a client comes, goes, or takes more, or until time is up. */
+    void poll(long nanos, int stopFd, int ringFd) {
+        int count = 3 + clients.size();
+        if (pollfds.byteSize() < (long) count * POLLFD_SIZE)
+            pollfds = Arena.ofAuto().allocate(2L * count * POLLFD_SIZE, POLLFD_SIZE);
+        setPollfd(0, stopFd, POLLIN);
+        setPollfd(1, ringFd, POLLIN);
+        setPollfd(2, accepting ? listenerFd : -1, POLLIN);
+        for (int i = 3; i < count; i++) {
+            Client client = clients.get(i - 3);
+            setPollfd(i, client.fd, (client.readable ? POLLIN : 0) | (client.full ? POLLOUT : 0));
+        }
+        // Out of file descriptors, new clients wait in the kernel's queue: try again every second.
+        if (Kernel.ppoll(pollfds, count, accepting ? nanos : 1_000_000_000) == 0) accepting = true;
+
+        for (int i = count - 1; i >= 3; i--) attend(clients.get(i - 3), revents(i));
+        if (revents(2) != 0) accept();
+    }
+
+    private void setPollfd(int i, int fd, int events) {
+        pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE, fd);
+        pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE + 4, events); // events, and revents 0
+    }
+
+    private int revents(int i) { return pollfds.get(ValueLayout.JAVA_SHORT, (long) i * POLLFD_SIZE + REVENTS); }
+
+    private void attend(Client client, int revents) {
+        try {
+            if ((revents & (POLLHUP | POLLERR)) != 0) throw new EOFException("closed by the client");
+            if ((revents & POLLIN) != 0) client.read(scratch);
+            if ((revents & POLLOUT) != 0) client.send();
+        } catch (IOException e) {
+            Log.debug("client " + client.fd + " disconnected: " + e.getMessage());
+            clients.remove(client);
+            client.close();
+            accepting = true;
+        }
+    }
+
+    private void accept() {
+        try {
+            for (AFUNIXSocketChannel channel; (channel = listener.accept()) != null;) {
+                clients.add(new Client(channel, backlog));
+                Log.debug("client " + clients.getLast().fd + " connected");
+            }
+        } catch (IOException e) {
+            Log.warn("accepting a client: " + e.getMessage());
+            accepting = false;
+        }
+    }
+
+    /** An unbound socket; with it junixsocket is loaded. */
+    static AFUNIXServerSocketChannel open() throws IOException {
+        AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open();
+        fd(channel.getFileDescriptor());
+        return channel;
+    }
+
+    static int fd(FileDescriptor descriptor) throws IOException {
+        return FileDescriptorCast.using(descriptor).as(Integer.class);
+    }
+
+    @Override public void close() {
+        clients.forEach(Client::close);
+        try {
+            listener.close();
+            bound.close();
+            if (inode.equals(Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey()))
+                Files.delete(path);
+        } catch (NoSuchFileException e) {
+            Log.debug(path + " was removed by somebody else");
+        } catch (IOException e) {
+            throw Failure.of("removing unix socket " + path, e, "remove it by hand");
+        }
+    }
+}
+
+// §7 ── The object file and the kernel's types ───────────────────────────────────────────────────────────────────────
+// Just what signals.bpf.o contains: ELF sections and symbols, one map in BTF's notation, relocations of map addresses
+// (R_BPF_64_64) and of struct members (CO-RE). Anything else is refused by name.
+
+/** An object as clang wrote it: sections, symbols, and the prog's instructions to be relocated in place. */
+final class BpfObject {
+    private record Section(String name, int at, int size, int info) { }
+
+    /** {@code value}: where in its section. */
+    record Symbol(String section, int value) { }
+
+    private static final int SHDR_SIZE = 64, SYM_SIZE = 24, REL_SIZE = 16, INSN_SIZE = 8; // include/uapi/linux/elf.h
+    private static final int EI_CLASS_DATA = 0x0102, ET_REL = 1, EM_BPF = 247;
+    private static final int R_BPF_64_64 = 1, LD_IMM_DW = 0x18, ALU64_MOV_K = 0xB7, ALU64_ADD_K = 0x07;
+    private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CORE_FIELD_BYTE_OFFSET = 0;
+
+    private static final String PROG = "raw_tp/signal_generate";
+    private static final Set<String> SECTIONS = Set.of("", ".strtab", ".text", PROG, ".rel" + PROG, ".rodata", "license",
+            ".bss", ".maps", ".BTF", ".rel.BTF", ".BTF.ext", ".rel.BTF.ext", ".llvm_addrsig", ".symtab");
+
+    private final String name;
+    private final ByteBuffer file;
+    private final List<Section> sections = new ArrayList<>();
+    private final Map<String, Symbol> symbols = new HashMap<>();
+    private final Btf btf;
+
+    static BpfObject open(String name) {
+        try (InputStream in = Signals.class.getResourceAsStream("/" + name)) {
+            if (in == null) throw new Failure(name, "ENOENT", "it comes with the jar that jbang builds: run jbang");
+            return new BpfObject(name, in.readAllBytes());
+        } catch (IOException e) {
+            throw Failure.of(name, e, "");
+        } catch (IndexOutOfBoundsException | IllegalArgumentException e) {
+            throw new Failure(name, "EINVAL", "the object is damaged: build it anew with test/build");
+        }
+    }
+
+    private BpfObject(String name, byte[] bytes) {
+        this.name = name;
+        file = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        if (file.getInt(0) != 0x464C457F || file.getShort(4) != EI_CLASS_DATA || file.getShort(16) != ET_REL
+                || file.getShort(18) != EM_BPF) throw unsupported("a file that is no 64-bit little-endian BPF object");
+        readSections();
+        readSymbols();
+        btf = new Btf(bytes(".BTF"));
+    }
+
+    private Failure unsupported(String what) {
+        return new Failure(name + ": " + what, "EOPNOTSUPP", "build it from signals.bpf.c with test/build");
+    }
+
+    private void readSections() {
+        int at = (int) file.getLong(40), count = file.getShort(60), names = file.getShort(62);
+        int nameTable = (int) file.getLong(at + names * SHDR_SIZE + 24);
+        for (int i = 0; i < count; i++, at += SHDR_SIZE) {
+            String section = string(nameTable + file.getInt(at));
+            int size = (int) file.getLong(at + 32);
+            if (!SECTIONS.contains(section) || section.equals(".text") && size > 0)
+                throw unsupported("section " + section);
+            sections.add(new Section(section, (int) file.getLong(at + 24), size, file.getInt(at + 44)));
+        }
+    }
+
+    private void readSymbols() {
+        Section table = section(".symtab");
+        int names = section(".strtab").at;
+        for (int at = table.at; at < table.at + table.size; at += SYM_SIZE) {
+            int index = file.getShort(at + 6);
+            if (index > 0)
+                symbols.put(string(names + file.getInt(at)), new Symbol(sections.get(index).name, (int) file.getLong(at + 8)));
+        }
+    }
+
+    private String string(int at) {
+        int end = at;
+        while (file.get(end) != 0) end++;
+        return new String(file.array(), at, end - at, ISO_8859_1);
+    }
+
+    private Section section(String name) {
+        for (Section section : sections) if (section.name.equals(name)) return section;
+        throw unsupported("no section " + name);
+    }
+
+    Symbol symbol(String name) {
+        Symbol symbol = symbols.get(name);
+        if (symbol == null) throw unsupported("no symbol " + name);
+        return symbol;
+    }
+
+    byte[] bytes(String name) {
+        Section section = section(name);
+        return Arrays.copyOfRange(file.array(), section.at, section.at + section.size);
+    }
+
+    byte[] prog() { return bytes(PROG); }
+    byte[] license() { return bytes("license"); }
+
+    /** Sets a variable of .rodata. */
+    void set(String name, long value, int size) {
+        int at = section(".rodata").at + symbol(name).value;
+        if (size == 8) file.putLong(at, value);
+        else file.putInt(at, (int) value);
+    }
+
+    /** The map that section .maps describes; size overrides max_entries unless it is 0. */
+    Bpf.MapDefinition ring(long size) {
+        int struct = btf.typeOfVar("events");
+        if (btf.arrayLength(struct, "type") != Bpf.BPF_MAP_TYPE_RINGBUF) throw unsupported("map events that is no ring buffer");
+        long bytes = size != 0 ? size : btf.arrayLength(struct, "max_entries");
+        return new Bpf.MapDefinition("events", Bpf.BPF_MAP_TYPE_RINGBUF, 0, 0, bytes, 0);
+    }
+
+    /** A map of one value: a whole section of variables. */
+    Bpf.MapDefinition array(String section, int flags) {
+        return new Bpf.MapDefinition(section, Bpf.BPF_MAP_TYPE_ARRAY, 4, section(section).size, 1, flags);
+    }
+
+    /** Puts file descriptors of maps where instructions load the address of a map, or of a variable in one. */
+    void relocateMaps(Map<String, Integer> fds) {
+        Section table = section(".rel" + PROG), code = section(PROG), names = section(".strtab"), syms = section(".symtab");
+        for (int at = table.at; at < table.at + table.size; at += REL_SIZE) {
+            int insn = code.at + (int) file.getLong(at), type = file.getInt(at + 8);
+            String symbol = string(names.at + file.getInt(syms.at + file.getInt(at + 12) * SYM_SIZE));
+            Integer fd = fds.get(symbol(symbol).section);
+            if (type != R_BPF_64_64 || fd == null || file.get(insn) != LD_IMM_DW)
+                throw unsupported("relocation of type " + type + " to " + symbol);
+            boolean map = symbol(symbol).section.equals(".maps");
+            int register = file.get(insn + 1) & 0x0F;
+            file.put(insn + 1, (byte) (register | (map ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE) << 4));
+            file.putInt(insn + 4, fd);
+            if (!map) file.putInt(insn + INSN_SIZE + 4, file.getInt(insn + INSN_SIZE + 4) + symbol(symbol).value);
+        }
+    }
+
+    /** Puts the running kernel's offsets where instructions step to a member of one of its structs. */
+    void relocateFields(Btf kernel) {
+        Section ext = section(".BTF.ext"), code = section(PROG);
+        int at = ext.at + file.getInt(ext.at + 4) + file.getInt(ext.at + 24); // struct btf_ext_header: core_relo_off
+        int end = at + file.getInt(ext.at + 28), size = file.getInt(at);
+        at += 4;
+        while (at < end) { // struct btf_ext_info_sec, then its struct bpf_core_relo
+            if (!btf.string(file.getInt(at)).equals(PROG)) throw unsupported("CO-RE relocations outside " + PROG);
+            int count = file.getInt(at + 4);
+            for (at += 8; count > 0; count--, at += size) {
+                String access = btf.string(file.getInt(at + 8));
+                int struct = file.getInt(at + 4), kind = file.getInt(at + 12);
+                if (kind != BPF_CORE_FIELD_BYTE_OFFSET || access.length() != 3 || !access.startsWith("0:"))
+                    throw unsupported("CO-RE relocation of kind " + kind + " with access " + access);
+                int member = access.charAt(2) - '0';
+                move(code.at + file.getInt(at), btf.offset(struct, member),
+                        kernel.offset(btf.name(struct), btf.memberName(struct, member)));
+            }
+        }
+    }
+
+    private void move(int insn, int from, int to) {
+        int code = file.get(insn) & 0xFF;
+        if (code != ALU64_MOV_K && code != ALU64_ADD_K || file.getInt(insn + 4) != from)
+            throw unsupported("CO-RE relocation of instruction " + Integer.toHexString(code));
+        file.putInt(insn + 4, to);
+    }
+}
+
+/** BTF, the types of an object or of the running kernel: include/uapi/linux/btf.h. */
+final class Btf {
+    private static final int MAGIC = 0xEB9F, KIND_PTR = 2, KIND_ARRAY = 3, KIND_STRUCT = 4, KIND_UNION = 5, KIND_VAR = 14;
+
+    /** By kind: words that follow struct btf_type's three, and words for each of its vlen. */
+    private static final int[] WORDS = {0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0};
+    private static final int[] WORDS_EACH = {0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 3};
+
+    private final byte[] raw;
+    private final int strings;      // where they begin
+    private final int[] types;      // the whole section of types
+    private final int[] at;         // where type n begins in it
+    private final int[] structs;    // numbers of the structs among them
+    private int structCount;
+
+    static Btf ofKernel() {
+        try {
+            return new Btf(Files.readAllBytes(Path.of("/sys/kernel/btf/vmlinux")));
+        } catch (IOException e) {
+            throw Failure.of("/sys/kernel/btf/vmlinux", e, "this kernel lacks CONFIG_DEBUG_INFO_BTF: Signals cannot read it");
+        }
+    }
+
+    Btf(byte[] raw) {
+        this.raw = raw;
+        ByteBuffer header = ByteBuffer.wrap(raw).order(ByteOrder.LITTLE_ENDIAN); // struct btf_header
+        if ((header.getShort(0) & 0xFFFF) != MAGIC) throw new IllegalArgumentException("no BTF");
+        int size = header.getInt(4);
+        strings = size + header.getInt(16);
+        types = new int[header.getInt(12) / 4];
+        header.slice(size + header.getInt(8), types.length * 4).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer().get(types);
+        at = new int[types.length / 3 + 2];
+        structs = new int[at.length];
+        index();
+    }
+
+    private void index() {
+        int id = 1;
+        for (int word = 0; word < types.length; id++) {
+            at[id] = word;
+            int kind = kind(id);
+            if (kind >= WORDS.length) throw new Failure("BTF type " + id, "EOPNOTSUPP", "kind " + kind + " is not known");
+            if (kind == KIND_STRUCT) structs[structCount++] = id;
+            word += 3 + WORDS[kind] + WORDS_EACH[kind] * vlen(id);
+        }
+    }
+
+    private int kind(int id) { return types[at[id] + 1] >>> 24 & 31; }
+    private int vlen(int id) { return types[at[id] + 1] & 0xFFFF; }
+    private int type(int id) { return types[at[id] + 2]; }
+    String name(int id) { return string(types[at[id]]); }
+
+    String string(int offset) {
+        int end = strings + offset;
+        while (raw[end] != 0) end++;
+        return new String(raw, strings + offset, end - strings - offset, ISO_8859_1);
+    }
+
+    private boolean equals(int offset, byte[] name) {
+        int start = strings + offset, end = start + name.length;
+        return raw[end] == 0 && Arrays.equals(raw, start, end, name, 0, name.length);
+    }
+
+    // struct btf_member: name_off, type, offset in bits (in 24 of them where kind_flag says there are bit-fields)
+    private int member(int id, int index) { return at[id] + 3 + 3 * index; }
+    String memberName(int id, int index) { return string(types[member(id, index)]); }
+    int offset(int id, int index) {
+        int bits = types[member(id, index) + 2];
+        return (types[at[id] + 1] < 0 ? bits & 0xFFFFFF : bits) / 8;
+    }
+
+    /** Where a member is in a struct, in bytes. */
+    int offset(String struct, String member) {
+        byte[] name = struct.getBytes(ISO_8859_1), memberName = member.getBytes(ISO_8859_1);
+        for (int i = 0; i < structCount; i++) {
+            int offset = equals(types[at[structs[i]]], name) ? find(structs[i], memberName) : -1;
+            if (offset >= 0) return offset;
+        }
+        throw new Failure("struct " + struct + "'s member " + member, "ENOENT", "this kernel's BTF does not tell of it");
+    }
+
+    /** Enters anonymous structs and unions, as C does; -1 where there is no such member. */
+    private int find(int id, byte[] name) {
+        for (int i = 0; i < vlen(id); i++) {
+            int member = member(id, i), inner = types[member + 1];
+            if (equals(types[member], name)) return offset(id, i);
+            if (types[member] != 0 || kind(inner) != KIND_STRUCT && kind(inner) != KIND_UNION) continue;
+            int offset = find(inner, name);
+            if (offset >= 0) return offset(id, i) + offset;
+        }
+        return -1;
+    }
+
+    int typeOfVar(String name) {
+        for (int id = 1; id < at.length && at[id] < types.length; id++)
+            if (kind(id) == KIND_VAR && name(id).equals(name)) return type(id);
+        throw new IllegalArgumentException(name);
+    }
+
+    /** A map's attribute as bpf_helpers.h writes it: {@code int (*type)[27]} is 27. */
+    int arrayLength(int struct, String member) {
+        for (int i = 0; i < vlen(struct); i++) {
+            int pointer = types[member(struct, i) + 1];
+            if (!memberName(struct, i).equals(member)) continue;
+            if (kind(pointer) == KIND_PTR && kind(type(pointer)) == KIND_ARRAY) return types[at[type(pointer)] + 5];
+        }
+        throw new IllegalArgumentException(member);
+    }
+}
+
+// §8 ── The kernel ───────────────────────────────────────────────────────────────────────────────────────────────────
+// One method per command of bpf(2), one per system call, one door to libc for all of them.
+
+/** bpf(2). Each method fills its part of union bpf_attr, in the order of include/uapi/linux/bpf.h. */
+final class Bpf {
+    private static final int BPF_MAP_CREATE = 0, BPF_MAP_UPDATE_ELEM = 2, BPF_PROG_LOAD = 5;
+    private static final int BPF_RAW_TRACEPOINT_OPEN = 17, BPF_MAP_FREEZE = 22;
+    private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, ATTR_SIZE = 128, LOG_SIZE = 4 << 20;
+    static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27; // since Linux 5.8
+    static final int BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;
+
+    record MapDefinition(String name, int type, int keySize, int valueSize, long maxEntries, int flags) { }
+
+    static int createMap(MapDefinition map) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment attr = arena.allocate(ATTR_SIZE, 8);
+            attr.asByteBuffer().order(ByteOrder.nativeOrder())
+                .putInt(map.type).putInt(map.keySize).putInt(map.valueSize).putInt((int) map.maxEntries).putInt(map.flags)
+                .putInt(0).putInt(0).put(map.name.getBytes(ISO_8859_1)); // inner_map_fd, numa_node, map_name
+            int fd = bpf(BPF_MAP_CREATE, attr);
+            if (fd < 0) throw refused("BPF_MAP_CREATE " + map.name, -fd);
+            Log.debug("created map " + map.name + ", " + map.valueSize + " bytes a value, " + map.maxEntries + " entries");
+            return fd;
+        }
+    }
+
+    /** Sets value 0 of an array. */
+    static void updateElem(int map, byte[] value) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment attr = arena.allocate(ATTR_SIZE, 8), key = arena.allocate(4), data = arena.allocate(value.length);
+            data.copyFrom(MemorySegment.ofArray(value));
+            attr.asByteBuffer().order(ByteOrder.nativeOrder())
+                .putInt(map).putInt(0).putLong(key.address()).putLong(data.address());
+            int error = bpf(BPF_MAP_UPDATE_ELEM, attr);
+            if (error < 0) throw refused("BPF_MAP_UPDATE_ELEM", -error);
+        }
+    }
+
+    /** From now on no process can change the map, so the verifier may rely on what is in it. */
+    static void freeze(int map) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment attr = arena.allocate(ATTR_SIZE, 8);
+            attr.set(JAVA_INT, 0, map);
+            int error = bpf(BPF_MAP_FREEZE, attr);
+            if (error < 0) throw refused("BPF_MAP_FREEZE", -error);
+        }
+    }
+
+    static int loadRawTracepoint(String name, byte[] insns, byte[] license) {
+        int fd = loadRawTracepoint(name, insns, license, 0);
+        if (fd >= 0) Log.debug("loaded prog " + name + ", " + insns.length / 8 + " instructions");
+        else if (-fd != Kernel.EPERM && !Kernel.isLockedDown()) fd = loadRawTracepoint(name, insns, license, LOG_SIZE);
+        if (fd < 0) throw refused("BPF_PROG_LOAD " + name, -fd);
+        return fd;
+    }
+
+    /** With a log size, a refusal prints what the verifier has to say. */
+    private static int loadRawTracepoint(String name, byte[] insns, byte[] license, int logSize) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment attr = arena.allocate(ATTR_SIZE, 8), log = arena.allocate(logSize + 1);
+            MemorySegment code = arena.allocate(insns.length, 8).copyFrom(MemorySegment.ofArray(insns));
+            MemorySegment text = arena.allocate(license.length).copyFrom(MemorySegment.ofArray(license));
+            attr.asByteBuffer().order(ByteOrder.nativeOrder())
+                .putInt(BPF_PROG_TYPE_RAW_TRACEPOINT).putInt(insns.length / 8).putLong(code.address())
+                .putLong(text.address())
+                .putInt(logSize == 0 ? 0 : 1).putInt(logSize).putLong(logSize == 0 ? 0 : log.address())
+                .putInt(0).putInt(0).put(name.getBytes(ISO_8859_1)); // kern_version, prog_flags, prog_name
+            int fd = bpf(BPF_PROG_LOAD, attr);
+            if (fd < 0 && logSize > 0) log.getString(0).lines().forEach(Log::error);
+            return fd;
+        }
+    }
+
+    static int openRawTracepoint(String name, int prog) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment attr = arena.allocate(ATTR_SIZE, 8);
+            attr.asByteBuffer().order(ByteOrder.nativeOrder()).putLong(arena.allocateFrom(name).address()).putInt(prog);
+            int fd = bpf(BPF_RAW_TRACEPOINT_OPEN, attr);
+            if (fd < 0) throw refused("BPF_RAW_TRACEPOINT_OPEN " + name, -fd);
+            return fd;
+        }
+    }
+
+    private static int bpf(int command, MemorySegment attr) {
+        return (int) Kernel.call(Kernel.NR.bpf(), command, attr.address(), ATTR_SIZE, 0, 0, 0);
+    }
+
+    /** Why the kernel said no, as far as errno and what can be seen from here tell. */
+    private static Failure refused(String what, int errno) {
+        String hint = Kernel.isLockedDown() ? "lockdown=confidentiality, see /sys/kernel/security/lockdown, forbids tracing"
+            : errno == Kernel.EPERM ? "run as root, or with CAP_BPF and CAP_PERFMON: " + Kernel.sudo()
+            : errno == Kernel.ENOSYS ? "this kernel lacks CONFIG_BPF_SYSCALL"
+            : errno == Kernel.EINVAL && what.equals("BPF_MAP_CREATE events") ? "ring buffers came with Linux 5.8"
+            : errno == Kernel.ENOMEM ? "a smaller --ring needs less memory" : "";
+        return new Failure(what, Kernel.errnoName(errno), hint);
+    }
+}
+
+/** The only place that calls libc. A result below zero is an errno, negated, as the kernel itself returns it. */
+final class Kernel {
+    /** System call numbers: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. */
+    record Numbers(int bpf, int close, int eventfd2, int ioctl, int mmap, int munmap, int open_by_handle_at, int openat,
+            int ppoll, int prlimit64, int readlinkat, int write) { }
+
+    static final Numbers NR = switch (System.getProperty("os.arch")) {
+        case "amd64" -> new Numbers(321, 3, 290, 16, 9, 11, 304, 257, 271, 302, 267, 1);
+        case "aarch64" -> new Numbers(280, 57, 19, 29, 222, 215, 265, 56, 73, 261, 78, 64);
+        default -> throw new Failure("this processor", "EOPNOTSUPP", "x86_64 and aarch64 are supported");
+    };
+
+    // include/uapi/asm-generic/errno-base.h
+    static final int EPERM = 1, EINTR = 4, ENOMEM = 12, EINVAL = 22, ENOSYS = 38;
+    private static final Map<Integer, String> ERRNO = Map.ofEntries(Map.entry(1, "EPERM"), Map.entry(2, "ENOENT"),
+        Map.entry(7, "E2BIG"), Map.entry(9, "EBADF"), Map.entry(12, "ENOMEM"), Map.entry(13, "EACCES"),
+        Map.entry(14, "EFAULT"), Map.entry(22, "EINVAL"), Map.entry(24, "EMFILE"), Map.entry(28, "ENOSPC"),
+        Map.entry(38, "ENOSYS"), Map.entry(95, "EOPNOTSUPP"));
+
+    // include/uapi: fcntl.h, mman.h, resource.h, auxvec.h, ioctls.h
+    private static final int AT_FDCWD = -100, O_CLOEXEC = 0x80000, PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1;
+    private static final int RLIMIT_MEMLOCK = 8, AT_PAGESZ = 6, TCGETS = 0x5401;
+
+    private static final StructLayout STATE = Linker.Option.captureStateLayout();
+    private static final long ERRNO_AT = STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
+    private static final MethodHandle SYSCALL = Linker.nativeLinker().downcallHandle(
+        Linker.nativeLinker().defaultLookup().findOrThrow("syscall"),
+        FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+        Linker.Option.captureCallState("errno"));
+
+    /** One for each thread: the shutdown hook calls too. */
+    private static final ThreadLocal<MemorySegment> CAPTURED = new ThreadLocal<>() {
+        @Override protected MemorySegment initialValue() { return Arena.ofAuto().allocate(STATE); }
+    };
+
+    static final long PAGE_SIZE = pageSize();
+
+    static long call(long number, long a, long b, long c, long d, long e, long f) {
+        MemorySegment captured = CAPTURED.get();
+        try {
+            long result = (long) SYSCALL.invokeExact(captured, number, a, b, c, d, e, f);
+            return result == -1 ? -captured.get(JAVA_INT, ERRNO_AT) : result;
+        } catch (Throwable t) {
+            throw new AssertionError("syscall(2) throws nothing", t);
+        }
+    }
+
+    static String errnoName(int errno) { return ERRNO.getOrDefault(errno, "errno " + errno); }
+
+    static void close(int fd) { call(NR.close, fd, 0, 0, 0, 0, 0); }
+
+    static MemorySegment mmap(String what, int fd, long offset, long size, boolean writable) {
+        int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+        long address = call(NR.mmap, 0, size, protection, MAP_SHARED, fd, offset);
+        if (address < 0) throw new Failure("mmap " + what, errnoName((int) -address), "");
+        return MemorySegment.ofAddress(address).reinterpret(size);
+    }
+
+    static void munmap(MemorySegment memory) { call(NR.munmap, memory.address(), memory.byteSize(), 0, 0, 0, 0); }
+
+    /** Returns how many are ready; 0 when time was up or a signal came, to which the JVM attends itself. */
+    static int ppoll(MemorySegment pollfds, int count, long nanoseconds) {
+        TIMEOUT.set(JAVA_LONG, 0, nanoseconds / 1_000_000_000);
+        TIMEOUT.set(JAVA_LONG, 8, nanoseconds % 1_000_000_000);
+        long ready = call(NR.ppoll, pollfds.address(), count, nanoseconds < 0 ? 0 : TIMEOUT.address(), 0, 0, 0);
+        if (ready < 0 && ready != -EINTR) throw new Failure("ppoll", errnoName((int) -ready), "");
+        return (int) Math.max(0, ready);
+    }
+
+    private static final MemorySegment TIMEOUT = Arena.ofAuto().allocate(16, 8); // struct timespec
+
+    static int eventfd() {
+        long fd = call(NR.eventfd2, 0, O_CLOEXEC, 0, 0, 0, 0);
+        if (fd < 0) throw new Failure("eventfd", errnoName((int) -fd), "");
+        return (int) fd;
+    }
+
+    /** Makes an eventfd readable. */
+    static void signal(int eventfd) {
+        try (Arena arena = Arena.ofConfined()) {
+            call(NR.write, eventfd, arena.allocateFrom(JAVA_LONG, 1).address(), 8, 0, 0, 0);
+        }
+    }
+
+    static int open(byte[] path) {
+        try (Arena arena = Arena.ofConfined()) {
+            return (int) call(NR.openat, AT_FDCWD, string(arena, path).address(), O_CLOEXEC, 0, 0, 0);
+        }
+    }
+
+    /** Opens what a struct file_handle of eight bytes stands for. */
+    static int openByHandle(int mountFd, int type, long handle) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment fileHandle = arena.allocate(16, 8);
+            fileHandle.asByteBuffer().order(ByteOrder.nativeOrder()).putInt(8).putInt(type).putLong(handle);
+            return (int) call(NR.open_by_handle_at, mountFd, fileHandle.address(), O_CLOEXEC, 0, 0, 0);
+        }
+    }
+
+    /** The path of an open file, in bytes, as no charset need know it; empty if there is none. */
+    static byte[] pathOf(int fd, int most) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment path = arena.allocate(most);
+            MemorySegment link = arena.allocateFrom("/proc/self/fd/" + fd);
+            long size = call(NR.readlinkat, AT_FDCWD, link.address(), path.address(), most, 0, 0);
+            return path.asSlice(0, Math.max(0, size)).toArray(JAVA_BYTE);
+        }
+    }
+
+    private static MemorySegment string(Arena arena, byte[] text) {
+        return arena.allocate(text.length + 1).copyFrom(MemorySegment.ofArray(text));
+    }
+
+    static boolean isTerminal(int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            return call(NR.ioctl, fd, TCGETS, arena.allocate(64, 8).address(), 0, 0, 0) == 0; // struct termios
+        }
+    }
+
+    /** Before Linux 5.11 maps count as locked memory. Refused without CAP_SYS_RESOURCE: then creating a map will tell. */
+    static void raiseMemlock() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment infinity = arena.allocateFrom(JAVA_LONG, -1, -1); // struct rlimit64
+            call(NR.prlimit64, 0, RLIMIT_MEMLOCK, infinity.address(), 0, 0, 0);
+        }
+    }
+
+    static boolean isLockedDown() {
+        try {
+            return Files.readString(Path.of("/sys/kernel/security/lockdown")).contains("[confidentiality]");
+        } catch (IOException e) {
+            return false; // no such file without the lockdown LSM
+        }
+    }
+
+    private static long pageSize() {
+        try {
+            ByteBuffer auxv = ByteBuffer.wrap(Files.readAllBytes(Path.of("/proc/self/auxv"))).order(ByteOrder.nativeOrder());
+            while (auxv.getLong() != AT_PAGESZ) auxv.getLong();
+            return auxv.getLong();
+        } catch (IOException e) {
+            throw Failure.of("/proc/self/auxv", e, "is /proc mounted?");
+        }
+    }
+
+    /** This very command, run by sudo: whole paths, as sudo may forget PATH. */
+    static String sudo() {
+        ProcessHandle.Info me = ProcessHandle.current().info();
+        StringBuilder line = new StringBuilder("sudo ").append(me.command().orElse("java"));
+        for (String word : me.arguments().orElse(new String[0]))
+            line.append(' ').append(word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'");
+        return line.toString();
+    }
+}
