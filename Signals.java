@@ -37,6 +37,7 @@ import module java.base;
 import org.newsclub.net.unix.AFUNIXServerSocketChannel;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
+import org.newsclub.net.unix.ConnectionRefusedSocketException;
 import org.newsclub.net.unix.FileDescriptorCast;
 
 // §1 ── The front door ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -104,7 +105,7 @@ public final class Signals {
     /** Sends out what there is, then sleeps until there is more. */
     private static void serve(Tracer tracer, Server server, Stop stop, Json json, boolean sentOnly) {
         Event event = new Event();
-        boolean hot = false;
+        boolean storm = false, lingered = false;
         while (!stop.requested) {
             int records = 0;
             for (json.setClock(); records < BATCH && tracer.ring.next(event); records++)
@@ -114,16 +115,18 @@ public final class Signals {
             if (dropped > 0) server.broadcast(json.line, json.encodeDropped(dropped));
             server.flush();
 
+            if (lingered) storm = records >= HOT;
+            lingered = storm && records < BATCH;
             if (records == BATCH) {
                 server.poll(0, stop.fd, Server.NO_RING);
-            } else if (hot && records >= HOT) {
+            } else if (lingered) {
                 server.poll(LINGER, stop.fd, Server.NO_RING);
             } else {
                 long asleep = System.nanoTime();
                 tracer.park(true); // ppoll(2) looks at the ring once more before it sleeps
                 server.poll(Server.FOREVER, stop.fd, tracer.ring.fd);
                 tracer.park(false);
-                hot = System.nanoTime() - asleep < LINGER;
+                storm = System.nanoTime() - asleep < LINGER;
             }
             tracer.listen(server.hasClients());
         }
@@ -391,7 +394,8 @@ final class Event {
             case Signal.SIGIO -> Cause.IO;
             case Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGFPE, Signal.SIGILL, Signal.SIGTRAP ->
                 forRunningThread ? Cause.FAULT : Cause.KERNEL;
-            default -> Cause.KERNEL;
+            // F_SETSIG's choice, with POLL_*; from a task on its way out it may as well be what clone(2)'s caller chose
+            default -> code <= Signal.POLL_HUP && !flag(EXITING) ? Cause.IO : Cause.KERNEL;
         };
     }
 
@@ -442,7 +446,7 @@ final class Signal {
 
     // include/uapi/asm-generic/siginfo.h
     static final int SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3, SI_ASYNCIO = -4;
-    static final int SI_SIGIO = -5, SI_TKILL = -6, CLD_EXITED = 1, CLD_CONTINUED = 6, SYS_SECCOMP = 1;
+    static final int SI_SIGIO = -5, SI_TKILL = -6, POLL_HUP = 6, SYS_SECCOMP = 1;
 
     private static final String[] STANDARD = ("HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM "
             + "STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS").split(" ");
@@ -558,16 +562,16 @@ final class Tracer implements AutoCloseable {
         BpfObject object = BpfObject.open("signals.bpf.o");
         Kernel.raiseMemlock();
 
-        Bpf.MapDefinition ring = object.ring(options.ring());
-        int events = Bpf.createMap(ring);
-        int rodata = Bpf.createMap(object.array(".rodata", Bpf.BPF_F_RDONLY_PROG));
-        int bss = Bpf.createMap(object.array(".bss", Bpf.BPF_F_MMAPABLE));
+        long size = options.ring() != 0 ? options.ring() : object.ringSize("events");
+        int events = Bpf.createRingBuffer("events", size);
+        int rodata = Bpf.createArray(".rodata", object.size(".rodata"), Bpf.BPF_F_RDONLY_PROG);
+        int bss = Bpf.createArray(".bss", object.size(".bss"), Bpf.BPF_F_MMAPABLE);
 
         object.set("signals", options.signals(), 8);
         object.set("target", options.target(), 4);
         object.set("sender", options.sender(), 4);
         object.set("brief", options.brief() ? 1 : 0, 4);
-        Bpf.updateElem(rodata, object.bytes(".rodata"));
+        Bpf.update(rodata, object.bytes(".rodata"));
         Bpf.freeze(rodata); // from here on the verifier takes its values for constants
 
         object.relocateMaps(Map.of(".maps", events, ".rodata", rodata, ".bss", bss));
@@ -578,7 +582,7 @@ final class Tracer implements AutoCloseable {
 
         MemorySegment shared = Kernel.mmap("map .bss", bss, 0, Kernel.PAGE_SIZE, true);
         for (int fd : new int[] {prog, rodata, bss}) Kernel.close(fd); // the link holds the prog, the prog its maps
-        return new Tracer(new RingBuffer(events, ring.maxEntries()), link, shared, object);
+        return new Tracer(new RingBuffer(events, size), link, shared, object);
     }
 
     /** With nobody listening the prog reserves nothing. */
@@ -1119,8 +1123,9 @@ final class Server implements AutoCloseable {
             removeStale(path, what);
             Path room = folder.resolve(".signals-" + Long.toString(System.nanoTime(), 36));
             Path socket = room.resolve("socket");
-            if (socket.toString().getBytes(UTF_8).length > SUN_PATH_MAX)
-                throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
+            for (Path name : List.of(path, socket))
+                if (name.toString().getBytes(UTF_8).length > SUN_PATH_MAX)
+                    throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
             Files.createDirectory(room, PosixFilePermissions.asFileAttribute(mode("rwx------")));
             try {
                 AFUNIXServerSocketChannel listener = bind(Signals.result(channel), socket, options.group(), what);
@@ -1159,7 +1164,7 @@ final class Server implements AutoCloseable {
         try (AFUNIXSocketChannel other = AFUNIXSocketChannel.open(AFUNIXSocketAddress.of(path))) {
             throw new Failure(what, "EADDRINUSE", "process " + other.getPeerCredentials().getPid()
                     + " listens there: stop it, or give another --socket PATH");
-        } catch (ConnectException refused) {
+        } catch (ConnectionRefusedSocketException e) {
             Files.delete(path);
             Log.debug("removed a stale socket at " + path);
         }
@@ -1203,8 +1208,8 @@ final class Server implements AutoCloseable {
             Client client = clients.get(i - 3);
             setPollfd(i, client.fd, (client.readable ? POLLIN : 0) | (client.full ? POLLOUT : 0));
         }
-        // Out of file descriptors, new clients wait in the kernel's queue: try again every second.
-        if (Kernel.ppoll(pollfds, count, accepting ? nanos : 1_000_000_000) == 0) accepting = true;
+        // Out of file descriptors, new clients wait in the kernel's queue: try again after a second.
+        if (Kernel.ppoll(pollfds, count, nanos == FOREVER && !accepting ? 1_000_000_000 : nanos) == 0) accepting = true;
 
         for (int i = count - 1; i >= 3; i--) attend(clients.get(i - 3), revents(i));
         if (revents(2) != 0) accept();
@@ -1363,6 +1368,7 @@ final class BpfObject {
         return Arrays.copyOfRange(file.array(), section.at, section.at + section.size);
     }
 
+    int size(String name) { return section(name).size; }
     byte[] prog() { return bytes(PROG); }
     byte[] license() { return bytes("license"); }
 
@@ -1373,17 +1379,11 @@ final class BpfObject {
         else file.putInt(at, (int) value);
     }
 
-    /** The map that section .maps describes; size overrides max_entries unless it is 0. */
-    Bpf.MapDefinition ring(long size) {
-        int struct = btf.typeOfVar("events");
-        if (btf.arrayLength(struct, "type") != Bpf.BPF_MAP_TYPE_RINGBUF) throw unsupported("map events that is no ring buffer");
-        long bytes = size != 0 ? size : btf.arrayLength(struct, "max_entries");
-        return new Bpf.MapDefinition("events", Bpf.BPF_MAP_TYPE_RINGBUF, 0, 0, bytes, 0);
-    }
-
-    /** A map of one value: a whole section of variables. */
-    Bpf.MapDefinition array(String section, int flags) {
-        return new Bpf.MapDefinition(section, Bpf.BPF_MAP_TYPE_ARRAY, 4, section(section).size, 1, flags);
+    /** What section .maps says of a ring buffer: its size in bytes. */
+    long ringSize(String map) {
+        int struct = btf.typeOfVar(map);
+        if (btf.arrayLength(struct, "type") != Bpf.BPF_MAP_TYPE_RINGBUF) throw unsupported("map " + map + " of that type");
+        return btf.arrayLength(struct, "max_entries");
     }
 
     /** Puts file descriptors of maps where instructions load the address of a map, or of a variable in one. */
@@ -1545,97 +1545,115 @@ final class Btf {
 // §8 ── The kernel ───────────────────────────────────────────────────────────────────────────────────────────────────
 // One method per command of bpf(2), one per system call, one door to libc for all of them.
 
-/** bpf(2). Each method fills its part of union bpf_attr, in the order of include/uapi/linux/bpf.h. */
+/** bpf(2): a method for each command in use. A refusal is a Failure that says why, as far as can be seen from here. */
 final class Bpf {
+    // include/uapi/linux/bpf.h
     private static final int BPF_MAP_CREATE = 0, BPF_MAP_UPDATE_ELEM = 2, BPF_PROG_LOAD = 5;
-    private static final int BPF_RAW_TRACEPOINT_OPEN = 17, BPF_MAP_FREEZE = 22;
-    private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, ATTR_SIZE = 128, LOG_SIZE = 4 << 20;
-    static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27; // since Linux 5.8
-    static final int BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;
+    private static final int BPF_RAW_TRACEPOINT_OPEN = 17, BPF_MAP_FREEZE = 22; // since Linux 5.2
+    static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27;         // since Linux 5.8
+    static final int BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;      // since Linux 5.5
+    private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, INSN_SIZE = 8;
 
-    record MapDefinition(String name, int type, int keySize, int valueSize, long maxEntries, int flags) { }
+    private static final int LOG_SIZE = 1 << 20;
 
-    static int createMap(MapDefinition map) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment attr = arena.allocate(ATTR_SIZE, 8);
-            attr.asByteBuffer().order(ByteOrder.nativeOrder())
-                .putInt(map.type).putInt(map.keySize).putInt(map.valueSize).putInt((int) map.maxEntries).putInt(map.flags)
-                .putInt(0).putInt(0).put(map.name.getBytes(ISO_8859_1)); // inner_map_fd, numa_node, map_name
-            int fd = bpf(BPF_MAP_CREATE, attr);
-            if (fd < 0) throw refused("BPF_MAP_CREATE " + map.name, -fd);
-            Log.debug("created map " + map.name + ", " + map.valueSize + " bytes a value, " + map.maxEntries + " entries");
-            return fd;
+    /** union bpf_attr, filled in the header's order, with what its pointers point to. */
+    private static final class Attr implements AutoCloseable {
+        private final Arena arena = Arena.ofConfined();
+        private final MemorySegment memory = arena.allocate(128, 8);
+        private final ByteBuffer fields = memory.asByteBuffer().order(ByteOrder.nativeOrder());
+
+        Attr u32(long value) {
+            fields.putInt((int) value);
+            return this;
+        }
+
+        Attr pointer(byte[] data) { return pointer(arena.allocate(data.length, 8).copyFrom(MemorySegment.ofArray(data))); }
+
+        Attr pointer(MemorySegment to) {
+            fields.putLong(to.address());
+            return this;
+        }
+
+        /** A name of up to 15 bytes, as the last member. */
+        Attr name(String name) {
+            fields.put(name.getBytes(ISO_8859_1));
+            return this;
+        }
+
+        int call(int command) { return (int) Kernel.call(Kernel.NR.bpf(), command, memory.address(), memory.byteSize(), 0, 0, 0); }
+
+        int call(int command, String what) {
+            int result = call(command);
+            if (result < 0) throw refused(what, -result);
+            Log.debug(what);
+            return result;
+        }
+
+        @Override public void close() { arena.close(); }
+    }
+
+    static int createRingBuffer(String name, long size) { return createMap(name, BPF_MAP_TYPE_RINGBUF, 0, 0, size, 0); }
+
+    /** An array of one value. */
+    static int createArray(String name, int size, int flags) {
+        return createMap(name, BPF_MAP_TYPE_ARRAY, 4, size, 1, flags);
+    }
+
+    private static int createMap(String name, int type, int keySize, int valueSize, long entries, int flags) {
+        try (Attr attr = new Attr()) {
+            return attr.u32(type).u32(keySize).u32(valueSize).u32(entries).u32(flags).u32(0).u32(0) // inner map, NUMA node
+                .name(name).call(BPF_MAP_CREATE, "BPF_MAP_CREATE " + name);
         }
     }
 
-    /** Sets value 0 of an array. */
-    static void updateElem(int map, byte[] value) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment attr = arena.allocate(ATTR_SIZE, 8), key = arena.allocate(4), data = arena.allocate(value.length);
-            data.copyFrom(MemorySegment.ofArray(value));
-            attr.asByteBuffer().order(ByteOrder.nativeOrder())
-                .putInt(map).putInt(0).putLong(key.address()).putLong(data.address());
-            int error = bpf(BPF_MAP_UPDATE_ELEM, attr);
-            if (error < 0) throw refused("BPF_MAP_UPDATE_ELEM", -error);
+    /** Sets the one value of an array. */
+    static void update(int map, byte[] value) {
+        try (Attr attr = new Attr()) {
+            attr.u32(map).u32(0).pointer(new byte[4]).pointer(value).call(BPF_MAP_UPDATE_ELEM, "BPF_MAP_UPDATE_ELEM");
         }
     }
 
-    /** From now on no process can change the map, so the verifier may rely on what is in it. */
+    /** From now on no process can change the map, and the verifier may rely on what is in it. */
     static void freeze(int map) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment attr = arena.allocate(ATTR_SIZE, 8);
-            attr.set(JAVA_INT, 0, map);
-            int error = bpf(BPF_MAP_FREEZE, attr);
-            if (error < 0) throw refused("BPF_MAP_FREEZE", -error);
+        try (Attr attr = new Attr()) {
+            attr.u32(map).call(BPF_MAP_FREEZE, "BPF_MAP_FREEZE");
         }
     }
 
+    /** A refusal is asked for once more, now with a log: it prints what the verifier has to say. */
     static int loadRawTracepoint(String name, byte[] insns, byte[] license) {
-        int fd = loadRawTracepoint(name, insns, license, 0);
-        if (fd >= 0) Log.debug("loaded prog " + name + ", " + insns.length / 8 + " instructions");
-        else if (-fd != Kernel.EPERM && !Kernel.isLockedDown()) fd = loadRawTracepoint(name, insns, license, LOG_SIZE);
-        if (fd < 0) throw refused("BPF_PROG_LOAD " + name, -fd);
-        return fd;
+        try (Attr attr = new Attr(); Attr again = new Attr()) {
+            int prog = load(attr, insns, license, 0, MemorySegment.NULL, name).call(BPF_PROG_LOAD);
+            if (prog == -Kernel.EPERM || Kernel.isLockedDown()) throw refused("BPF_PROG_LOAD " + name, -prog);
+            if (prog >= 0) return prog;
+            MemorySegment log = again.arena.allocate(LOG_SIZE);
+            try {
+                return load(again, insns, license, LOG_SIZE, log, name).call(BPF_PROG_LOAD, "BPF_PROG_LOAD " + name);
+            } finally {
+                log.getString(0).lines().forEach(Log::error);
+            }
+        }
     }
 
-    /** With a log size, a refusal prints what the verifier has to say. */
-    private static int loadRawTracepoint(String name, byte[] insns, byte[] license, int logSize) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment attr = arena.allocate(ATTR_SIZE, 8), log = arena.allocate(logSize + 1);
-            MemorySegment code = arena.allocate(insns.length, 8).copyFrom(MemorySegment.ofArray(insns));
-            MemorySegment text = arena.allocate(license.length).copyFrom(MemorySegment.ofArray(license));
-            attr.asByteBuffer().order(ByteOrder.nativeOrder())
-                .putInt(BPF_PROG_TYPE_RAW_TRACEPOINT).putInt(insns.length / 8).putLong(code.address())
-                .putLong(text.address())
-                .putInt(logSize == 0 ? 0 : 1).putInt(logSize).putLong(logSize == 0 ? 0 : log.address())
-                .putInt(0).putInt(0).put(name.getBytes(ISO_8859_1)); // kern_version, prog_flags, prog_name
-            int fd = bpf(BPF_PROG_LOAD, attr);
-            if (fd < 0 && logSize > 0) log.getString(0).lines().forEach(Log::error);
-            return fd;
-        }
+    private static Attr load(Attr attr, byte[] insns, byte[] license, int logSize, MemorySegment log, String name) {
+        return attr.u32(BPF_PROG_TYPE_RAW_TRACEPOINT).u32(insns.length / INSN_SIZE).pointer(insns).pointer(license)
+            .u32(logSize == 0 ? 0 : 1).u32(logSize).pointer(log).u32(0).u32(0).name(name); // kern_version, prog_flags
     }
 
     static int openRawTracepoint(String name, int prog) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment attr = arena.allocate(ATTR_SIZE, 8);
-            attr.asByteBuffer().order(ByteOrder.nativeOrder()).putLong(arena.allocateFrom(name).address()).putInt(prog);
-            int fd = bpf(BPF_RAW_TRACEPOINT_OPEN, attr);
-            if (fd < 0) throw refused("BPF_RAW_TRACEPOINT_OPEN " + name, -fd);
-            return fd;
+        try (Attr attr = new Attr()) {
+            return attr.pointer((name + '\0').getBytes(ISO_8859_1)).u32(prog)
+                .call(BPF_RAW_TRACEPOINT_OPEN, "BPF_RAW_TRACEPOINT_OPEN " + name);
         }
     }
 
-    private static int bpf(int command, MemorySegment attr) {
-        return (int) Kernel.call(Kernel.NR.bpf(), command, attr.address(), ATTR_SIZE, 0, 0, 0);
-    }
-
-    /** Why the kernel said no, as far as errno and what can be seen from here tell. */
     private static Failure refused(String what, int errno) {
         String hint = Kernel.isLockedDown() ? "lockdown=confidentiality, see /sys/kernel/security/lockdown, forbids tracing"
             : errno == Kernel.EPERM ? "run as root, or with CAP_BPF and CAP_PERFMON: " + Kernel.sudo()
             : errno == Kernel.ENOSYS ? "this kernel lacks CONFIG_BPF_SYSCALL"
-            : errno == Kernel.EINVAL && what.equals("BPF_MAP_CREATE events") ? "ring buffers came with Linux 5.8"
-            : errno == Kernel.ENOMEM ? "a smaller --ring needs less memory" : "";
+            : errno == Kernel.ENOMEM ? "a smaller --ring needs less memory"
+            : errno == Kernel.EINVAL && what.startsWith("BPF_MAP_CREATE") ? "ring buffers came with Linux 5.8"
+            : "";
         return new Failure(what, Kernel.errnoName(errno), hint);
     }
 }

@@ -2,9 +2,10 @@
 //
 // Signals, the kernel side: one record for every signal that is sent on this host.
 //
-// Build, with clang 14 or newer and nothing else (test/build runs this line):
+// Build, with clang 14 or newer and nothing else (test/build runs these lines):
 //
-//     clang -target bpfel -mcpu=v3 -O2 -g -Wall -Werror -c signals.bpf.c -o signals.bpf.o && llvm-strip -g signals.bpf.o
+//     clang -target bpfel -mcpu=v3 -O2 -g -fdebug-compilation-dir=. -Wall -Werror -c signals.bpf.c -o signals.bpf.o
+//     llvm-strip -g signals.bpf.o
 //
 // No header is included, so that neither libbpf nor kernel headers are needed to build it. What the
 // prog uses of the kernel's structs is declared here, and the loader moves every access to where the
