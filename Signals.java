@@ -313,7 +313,7 @@ final class Stop extends Thread implements AutoCloseable {
 
 /** One decoded sample: a copy of struct event in signals.bpf.c, valid until the next one is read into it. */
 final class Event {
-    static final int CMDLINE_MAX = 256;
+    static final int CMDLINE_MAX = 1024;
 
     /** struct event: its members' names in its order. A test compares both through the object's BTF. */
     private static final StructLayout LAYOUT = MemoryLayout.structLayout(
@@ -350,7 +350,9 @@ final class Event {
     /** The siginfo's second word where it is two: si_status or si_syscall at SI_VALUE, si_arch after it. */
     static final int SI_STATUS = SI_VALUE, SI_SYSCALL = SI_VALUE, SI_ARCH = SI_VALUE + 4;
 
-    final byte[] sample = new byte[(int) LAYOUT.byteSize()];
+    static final int SIZE = (int) LAYOUT.byteSize(), COMM_SIZE = 16;
+
+    final byte[] sample = new byte[SIZE];
     private final ByteBuffer fields = ByteBuffer.wrap(sample).order(ByteOrder.nativeOrder());
 
     void read(MemorySegment ring, long offset, int size) {
@@ -678,6 +680,7 @@ final class Json {
 
     private final boolean brief;
     private final Cgroups cgroups = new Cgroups();
+    private final Memo target = new Memo(), sender = new Memo();
     private long clock;  // CLOCK_REALTIME - CLOCK_MONOTONIC, ns
     private long second; // the one that date holds
     private byte[] date = {};
@@ -735,9 +738,8 @@ final class Json {
         int signr = event.u32(Event.SIGNR), code = event.u32(Event.SI_CODE), result = event.u32(Event.RESULT);
         put(SIGNAL).nameOr(Signal.name(signr), signr);
         put(TIME).time(event.u64(Event.TIME) + clock);
-        put(COMM).string(event.sample, Event.COMM, 16);
-        put(TGID).number(event.u32(Event.TGID)).put(UID).number(event.u32(Event.UID) & 0xFFFF_FFFFL);
-        cgroup(event.u64(Event.CGROUP));
+        if (target.differs(event, Event.TGID, Event.COMM + Event.COMM_SIZE)) target(event);
+        put(target.text, target.size);
         put(CAUSE).put(cause.json);
         put(CODE).nameOr(Signal.code(signr, code, cause), code);
         put(RESULT).nameOr(Signal.result(result), result);
@@ -760,14 +762,31 @@ final class Json {
         }
     }
 
+    /** Who sent it, or who just ran. */
     private void sender(Event event, Cause cause) {
-        put(cause.sent ? SENDER : CONTEXT).put(PID).number(event.u32(Event.SENDER_PID));
-        put(TID).number(event.u32(Event.SENDER_TID)).put(UID).number(event.u32(Event.SENDER_UID) & 0xFFFF_FFFFL);
-        put(COMM).string(event.sample, Event.SENDER_COMM, 16);
-        cmdline(event);
-        put(PPID).number(event.u32(Event.SENDER_PPID)).put(PARENT).string(event.sample, Event.SENDER_PARENT, 16);
+        int cmdline = Math.min(event.u32(Event.CMDLINE_SIZE), Event.CMDLINE_MAX);
+        put(cause.sent ? SENDER : CONTEXT);
+        if (sender.differs(event, Event.SENDER_PID, Event.SENDER_CMDLINE + cmdline)) sender(event, cmdline);
+        put(sender.text, sender.size);
+    }
+
+    private void target(Event event) {
+        int start = at;
+        put(COMM).name(event.sample, Event.COMM);
+        put(TGID).number(event.u32(Event.TGID)).put(UID).number(event.u32(Event.UID) & 0xFFFF_FFFFL);
+        cgroup(event.u64(Event.CGROUP));
+        at = target.keep(line, start, at);
+    }
+
+    private void sender(Event event, int cmdline) {
+        int start = at;
+        put(PID).number(event.u32(Event.SENDER_PID)).put(TID).number(event.u32(Event.SENDER_TID));
+        put(UID).number(event.u32(Event.SENDER_UID) & 0xFFFF_FFFFL).put(COMM).name(event.sample, Event.SENDER_COMM);
+        cmdline(event, cmdline);
+        put(PPID).number(event.u32(Event.SENDER_PPID)).put(PARENT).name(event.sample, Event.SENDER_PARENT);
         cgroup(event.u64(Event.SENDER_CGROUP));
         line[at++] = '}';
+        at = sender.keep(line, start, at);
     }
 
     private void cgroup(long id) {
@@ -776,23 +795,29 @@ final class Json {
     }
 
     /** Arguments end in NUL each: a space stands between them here. A command line that was cut ends in an ellipsis. */
-    private void cmdline(Event event) {
-        int size = event.u32(Event.CMDLINE_SIZE), end = Event.SENDER_CMDLINE + Math.min(size, Event.CMDLINE_MAX);
-        byte[] sample = event.sample;
-        while (end > Event.SENDER_CMDLINE && sample[end - 1] == 0) end--;
+    private void cmdline(Event event, int size) {
+        int end = Event.SENDER_CMDLINE + size;
+        while (end > Event.SENDER_CMDLINE && event.sample[end - 1] == 0) end--;
         if (end == Event.SENDER_CMDLINE) return;
-        for (int i = Event.SENDER_CMDLINE; i < end; i++) if (sample[i] == 0) sample[i] = ' ';
-        put(CMDLINE).string(sample, Event.SENDER_CMDLINE, end - Event.SENDER_CMDLINE);
-        if (size > Event.CMDLINE_MAX) {
-            at--;
-            put(ELLIPSIS);
-            line[at++] = '"';
-        }
+        put(CMDLINE).string(event.sample, Event.SENDER_CMDLINE, end);
+        if (event.u32(Event.CMDLINE_SIZE) <= Event.CMDLINE_MAX) return;
+        at--;
+        put(ELLIPSIS);
+        line[at++] = '"';
     }
 
-    private Json put(byte[] text) {
-        System.arraycopy(text, 0, line, at, text.length);
-        at += text.length;
+    /** A name that ends in a NUL, if it does not fill its 16 bytes. */
+    private Json name(byte[] text, int from) {
+        int end = from;
+        while (end < from + Event.COMM_SIZE && text[end] != 0) end++;
+        return string(text, from, end);
+    }
+
+    private Json put(byte[] text) { return put(text, text.length); }
+
+    private Json put(byte[] text, int size) {
+        System.arraycopy(text, 0, line, at, size);
+        at += size;
         return this;
     }
 
@@ -834,11 +859,11 @@ final class Json {
         return this;
     }
 
-    /** A JSON string of size bytes or up to a NUL. Bytes that are not UTF-8 become U+FFFD each. */
-    private Json string(byte[] text, int from, int size) {
+    /** A JSON string. Bytes that are not UTF-8 become U+FFFD each, a NUL becomes a space. */
+    private Json string(byte[] text, int from, int end) {
         line[at++] = '"';
-        for (int i = from, end = from + size; i < end && text[i] != 0; ) {
-            byte b = text[i];
+        for (int i = from; i < end; ) {
+            byte b = text[i] == 0 ? (byte) ' ' : text[i];
             if (b >= ' ' && b != '"' && b != '\\' && b != 0x7F) {
                 line[at++] = b;
                 i++;
@@ -883,6 +908,29 @@ final class Json {
     private static String two(int n) { return n < 10 ? "0" + n : "" + n; }
     private static byte[] key(String before, String name) { return ascii(before + "\"" + name + "\":"); }
     private static byte[] ascii(String text) { return text.getBytes(ISO_8859_1); }
+}
+
+/** The text of a part of the record: it serves again while that part stays the same, as it does in a storm. */
+final class Memo {
+    private final byte[] part = new byte[Event.SIZE];
+    private int partSize;
+    byte[] text = {};
+    int size;
+
+    boolean differs(Event event, int from, int to) {
+        if (Arrays.equals(event.sample, from, to, part, 0, partSize)) return false;
+        partSize = to - from;
+        System.arraycopy(event.sample, from, part, 0, partSize);
+        return true;
+    }
+
+    /** Takes the text out of the line, from start to end; returns start. */
+    int keep(byte[] line, int start, int end) {
+        size = end - start;
+        if (text.length < size) text = new byte[size];
+        System.arraycopy(line, start, text, 0, size);
+        return start;
+    }
 }
 
 /** The Unicode Standard, table 3-7: well-formed UTF-8 byte sequences. */

@@ -19,6 +19,7 @@ typedef unsigned long long u64;
 
 #define SEC(name) __attribute__((section(name), used))
 #define KERNEL __attribute__((preserve_access_index))
+#define INLINE static inline __attribute__((always_inline))
 
 // include/uapi/linux/bpf.h: helper ids and flags
 static long (*const bpf_probe_read_user)(void *dst, u32 size, const void *src) = (void *) 112;
@@ -58,7 +59,7 @@ struct task_struct {
 	struct signal_struct *signal;
 } KERNEL;
 
-enum { BRIEF = 8, SIGINFO_SIZE = 32, CMDLINE_MAX = 256 };
+enum { BRIEF = 8, SIGINFO_SIZE = 32, CMDLINE_MAX = 1024 };
 
 // The record of one signal. Signals.java repeats these names in this order (Event.LAYOUT).
 struct event {
@@ -107,14 +108,12 @@ const char dual_license[] SEC("license") = "Dual MIT/GPL";
 
 #define read(dst, src) bpf_probe_read_kernel(&(dst), sizeof(dst), &(src))
 
-static inline __attribute__((always_inline)) u64 cgroup_id(struct task_struct *task)
+INLINE u64 cgroup_id(struct css_set *set)
 {
-	struct css_set *set = 0;
 	struct cgroup *cgroup = 0;
 	struct kernfs_node *node = 0;
 	u64 id = 0;
 
-	read(set, task->cgroups);
 	read(cgroup, set->dfl_cgrp);
 	read(node, cgroup->kn);
 	read(id, node->id);
@@ -122,7 +121,7 @@ static inline __attribute__((always_inline)) u64 cgroup_id(struct task_struct *t
 }
 
 // The comparison that check_process_timers() made just before it sent this SIGKILL, on the same numbers.
-static inline __attribute__((always_inline)) u8 at_cpu_limit(struct task_struct *task)
+INLINE u8 at_cpu_limit(struct task_struct *task)
 {
 	struct signal_struct *signal = 0;
 	struct cputime used = {};
@@ -134,7 +133,22 @@ static inline __attribute__((always_inline)) u8 at_cpu_limit(struct task_struct 
 	return limit.rlim_max != RLIM_INFINITY && used.utime + used.stime >= limit.rlim_max * NSEC_PER_SEC;
 }
 
-static inline __attribute__((always_inline)) void submit(void *sample)
+// A record takes the room that it needs: half a storm's cost is the memory that it dirties. The sizes are constants,
+// as the verifier wants them.
+INLINE struct event *reserve(u64 cmdline_size)
+{
+	const u64 fixed = sizeof(struct event) - CMDLINE_MAX;
+
+	if (brief)
+		return bpf_ringbuf_reserve(&events, BRIEF, 0);
+	if (cmdline_size <= 64)
+		return bpf_ringbuf_reserve(&events, fixed + 64, 0);
+	if (cmdline_size <= 256)
+		return bpf_ringbuf_reserve(&events, fixed + 256, 0);
+	return bpf_ringbuf_reserve(&events, fixed + CMDLINE_MAX, 0);
+}
+
+INLINE void submit(void *sample)
 {
 	// The reader set `parked` before this record was committed. Only the first to see it wakes it:
 	// a wake-up costs the sender of the signal many times what this prog does.
@@ -164,8 +178,9 @@ int on_signal(u64 *ctx)
 	struct task_struct *current = bpf_get_current_task(), *parent = 0;
 	u64 current_id = bpf_get_current_pid_tgid();
 	const struct cred *cred = 0;
+	struct css_set *set = 0, *current_set = 0;
 	struct mm_struct *mm = 0;
-	u64 arg_start = 0, arg_end = 0, size;
+	u64 arg_start = 0, arg_end = 0, size = 0;
 	u32 tgid = 0, flags = 0;
 	struct event *e;
 
@@ -178,8 +193,17 @@ int on_signal(u64 *ctx)
 	if (target && target != tgid)
 		return 0;
 
-	// reserve a sample from the ring buffer
-	e = bpf_ringbuf_reserve(&events, brief ? BRIEF : sizeof(*e), 0);
+	// reserve a sample from the ring buffer, with room for the sender's command line
+	if (!brief)
+		read(mm, current->mm);
+	if (mm) {
+		read(arg_start, mm->arg_start);
+		read(arg_end, mm->arg_end);
+		size = arg_end - arg_start;
+		if (size > CMDLINE_MAX)
+			size = CMDLINE_MAX;
+	}
+	e = reserve(size);
 	if (!e) {
 		__sync_fetch_and_add(&dropped, 1);
 		return 0;
@@ -204,9 +228,13 @@ int on_signal(u64 *ctx)
 	if (signr == SIGKILL && ctx[1] == SEND_SIG_PRIV && task == current)
 		e->cpu_limit = at_cpu_limit(task);
 
-	// its target
+	// its target, most often in the sender's cgroup
 	e->tgid = tgid;
-	e->cgroup = cgroup_id(task);
+	e->sender_cgroup = e->cgroup = bpf_get_current_cgroup_id();
+	read(set, task->cgroups);
+	read(current_set, current->cgroups);
+	if (set != current_set)
+		e->cgroup = cgroup_id(set);
 	read(e->comm, task->comm);
 	read(cred, task->real_cred);
 	read(e->uid, cred->uid);
@@ -215,7 +243,6 @@ int on_signal(u64 *ctx)
 	e->sender_pid = current_id >> 32;
 	e->sender_tid = current_id;
 	e->sender_uid = bpf_get_current_uid_gid();
-	e->sender_cgroup = bpf_get_current_cgroup_id();
 	bpf_get_current_comm(e->sender_comm, sizeof(e->sender_comm));
 	read(flags, current->flags);
 	e->exiting = !!(flags & PF_EXITING);
@@ -225,16 +252,8 @@ int on_signal(u64 *ctx)
 
 	// its command line; what follows arg_end is the environment, and not ours to read
 	e->cmdline_size = 0;
-	read(mm, current->mm);
-	if (mm) {
-		read(arg_start, mm->arg_start);
-		read(arg_end, mm->arg_end);
-		size = arg_end - arg_start;
-		if (size > CMDLINE_MAX)
-			size = CMDLINE_MAX;
-		if (!bpf_probe_read_user(e->sender_cmdline, size, (void *) arg_start))
-			e->cmdline_size = arg_end - arg_start;
-	}
+	if (size && !bpf_probe_read_user(e->sender_cmdline, size, (void *) arg_start))
+		e->cmdline_size = arg_end - arg_start;
 	submit(e);
 	return 0;
 }
