@@ -71,34 +71,16 @@ public final class Signals {
 
     private static void run(Options options) {
         Log.threshold = options.log();
-        Future<AFUNIXServerSocketChannel> socket = ahead(Server::open);
-        Future<Btf> types = ahead(Btf::ofKernel);
+        Server.Loading socket = new Server.Loading();
         Log.banner();
         try (Stop stop = new Stop()) {
             Log.info("loading and attaching to the ebpf program");
-            try (Tracer tracer = Tracer.attach(options, types); Server server = Server.listen(options, socket)) {
+            try (Tracer tracer = Tracer.attach(options); Server server = Server.listen(options, socket)) {
                 Log.info("unix socket listening on " + options.socket());
                 Log.info("awaiting for new connections");
                 serve(tracer, server, stop, new Json(options.brief()), options.sender() != 0);
             }
             Log.info("stopped");
-        }
-    }
-
-    /** Loading junixsocket and reading the kernel's types take longer than all the rest: both start first. */
-    private static <T> Future<T> ahead(Callable<T> work) {
-        FutureTask<T> task = new FutureTask<>(work);
-        Thread.ofPlatform().daemon().start(task);
-        return task;
-    }
-
-    static <T> T result(Future<T> task) {
-        try {
-            return task.get();
-        } catch (ExecutionException e) {
-            throw e.getCause() instanceof Failure f ? f : new Failure("starting", String.valueOf(e.getCause()), "");
-        } catch (InterruptedException e) {
-            throw new AssertionError("nobody interrupts main", e);
         }
     }
 
@@ -560,7 +542,7 @@ final class Tracer implements AutoCloseable {
     }
 
     /** Throws a Failure that names the step, the errno and what to do. What it leaves open, exit closes. */
-    static Tracer attach(Options options, Future<Btf> types) {
+    static Tracer attach(Options options) {
         BpfObject object = BpfObject.open("signals.bpf.o");
         Kernel.raiseMemlock();
 
@@ -577,7 +559,7 @@ final class Tracer implements AutoCloseable {
         Bpf.freeze(rodata); // from here on the verifier takes its values for constants
 
         object.relocateMaps(Map.of(".maps", events, ".rodata", rodata, ".bss", bss));
-        object.relocateFields(Signals.result(types));
+        object.relocateFields(Btf.ofKernel());
         int prog = Bpf.loadRawTracepoint("on_signal", object.prog(), object.license());
         int link = Bpf.openRawTracepoint("signal_generate", prog);
         Log.debug("attached prog on_signal to raw tracepoint signal_generate");
@@ -1163,7 +1145,7 @@ final class Server implements AutoCloseable {
      * Binds inside a folder that no other user can enter, sets mode and group there, and only then gives the socket
      * its name with link(2), which never replaces anything. So there is no instant at which another user can connect.
      */
-    static Server listen(Options options, Future<AFUNIXServerSocketChannel> channel) {
+    static Server listen(Options options, Loading loading) {
         String what = "unix socket " + options.socket();
         try {
             Path folder = options.socket().toAbsolutePath().getParent().toRealPath();
@@ -1176,7 +1158,7 @@ final class Server implements AutoCloseable {
                     throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
             Files.createDirectory(room, PosixFilePermissions.asFileAttribute(mode("rwx------")));
             try {
-                AFUNIXServerSocketChannel listener = bind(Signals.result(channel), socket, options.group(), what);
+                AFUNIXServerSocketChannel listener = bind(loading.channel(), socket, options.group(), what);
                 Files.createLink(path, socket);
                 return new Server(listener, path);
             } finally {
@@ -1295,11 +1277,31 @@ final class Server implements AutoCloseable {
         }
     }
 
-    /** An unbound socket; with it junixsocket is loaded. */
-    static AFUNIXServerSocketChannel open() throws IOException {
-        AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open();
-        fd(channel.getFileDescriptor());
-        return channel;
+    /** junixsocket takes as long to load as all the rest of the start: so it does that meanwhile. */
+    static final class Loading extends Thread {
+        private AFUNIXServerSocketChannel channel;
+        private IOException refused;
+
+        Loading() { start(); }
+
+        @Override public void run() {
+            try {
+                channel = AFUNIXServerSocketChannel.open();
+                fd(channel.getFileDescriptor());
+            } catch (IOException e) {
+                refused = e;
+            }
+        }
+
+        AFUNIXServerSocketChannel channel() throws IOException {
+            try {
+                join();
+            } catch (InterruptedException e) {
+                throw new AssertionError("nobody interrupts main", e);
+            }
+            if (refused != null) throw refused;
+            return channel;
+        }
     }
 
     static int fd(FileDescriptor descriptor) throws IOException {
@@ -1484,16 +1486,14 @@ final class BpfObject {
 final class Btf {
     private static final int MAGIC = 0xEB9F, KIND_PTR = 2, KIND_ARRAY = 3, KIND_STRUCT = 4, KIND_UNION = 5, KIND_VAR = 14;
 
-    /** By kind: words that follow struct btf_type's three, and words for each of its vlen. */
-    private static final int[] WORDS = {0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0};
-    private static final int[] WORDS_EACH = {0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 3};
+    /** By kind: bytes that follow struct btf_type's twelve, and bytes for each of its vlen. */
+    private static final int[] MORE = {0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0};
+    private static final int[] MORE_EACH = {0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12};
 
-    private final byte[] raw;
-    private final int strings;      // where they begin
-    private final int[] types;      // the whole section of types
-    private final int[] at;         // where type n begins in it
-    private final int[] structs;    // numbers of the structs among them
-    private int structCount;
+    private final ByteBuffer raw;
+    private final int strings, typesEnd;
+    private int[] starts = new int[4096]; // of the types known so far; number 0 is void
+    private int known, next;
 
     static Btf ofKernel() {
         try {
@@ -1503,59 +1503,63 @@ final class Btf {
         }
     }
 
-    Btf(byte[] raw) {
-        this.raw = raw;
-        ByteBuffer header = ByteBuffer.wrap(raw).order(ByteOrder.LITTLE_ENDIAN); // struct btf_header
-        if ((header.getShort(0) & 0xFFFF) != MAGIC) throw new IllegalArgumentException("no BTF");
-        int size = header.getInt(4);
-        strings = size + header.getInt(16);
-        types = new int[header.getInt(12) / 4];
-        header.slice(size + header.getInt(8), types.length * 4).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer().get(types);
-        at = new int[types.length / 3 + 2];
-        structs = new int[at.length];
-        index();
+    Btf(byte[] bytes) {
+        raw = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN); // struct btf_header
+        if ((raw.getShort(0) & 0xFFFF) != MAGIC) throw new IllegalArgumentException("no BTF");
+        int size = raw.getInt(4);
+        next = size + raw.getInt(8);
+        typesEnd = next + raw.getInt(12);
+        strings = size + raw.getInt(16);
     }
 
-    private void index() {
-        int id = 1;
-        for (int word = 0; word < types.length; id++) {
-            at[id] = word;
-            int kind = kind(id);
-            if (kind >= WORDS.length) throw new Failure("BTF type " + id, "EOPNOTSUPP", "kind " + kind + " is not known");
-            if (kind == KIND_STRUCT) structs[structCount++] = id;
-            word += 3 + WORDS[kind] + WORDS_EACH[kind] * vlen(id);
+    /** Is there a type of this number? Reads on as far as to it: what is asked for is among a kernel's first thousands. */
+    private boolean exists(int id) {
+        while (known < id && next < typesEnd) {
+            if (++known == starts.length) starts = Arrays.copyOf(starts, 2 * known);
+            starts[known] = next;
+            int kind = kind(known);
+            if (kind >= MORE.length) throw new Failure("BTF type " + known, "EOPNOTSUPP", "kind " + kind + " is not known");
+            next += 12 + MORE[kind] + MORE_EACH[kind] * vlen(known);
         }
+        return id <= known;
     }
 
-    private int kind(int id) { return types[at[id] + 1] >>> 24 & 31; }
-    private int vlen(int id) { return types[at[id] + 1] & 0xFFFF; }
-    private int type(int id) { return types[at[id] + 2]; }
-    String name(int id) { return string(types[at[id]]); }
+    private int start(int id) {
+        if (id <= 0 || !exists(id)) throw new IndexOutOfBoundsException("BTF type " + id);
+        return starts[id];
+    }
+
+    // struct btf_type: name_off, info (vlen: bits 0-15, kind: 24-28, kind_flag: 31), type or size
+    private int info(int id) { return raw.getInt(start(id) + 4); }
+    private int kind(int id) { return info(id) >>> 24 & 31; }
+    private int vlen(int id) { return info(id) & 0xFFFF; }
+    private int type(int id) { return raw.getInt(start(id) + 8); }
+    String name(int id) { return string(raw.getInt(start(id))); }
 
     String string(int offset) {
         int end = strings + offset;
-        while (raw[end] != 0) end++;
-        return new String(raw, strings + offset, end - strings - offset, ISO_8859_1);
+        while (raw.get(end) != 0) end++;
+        return new String(raw.array(), strings + offset, end - strings - offset, ISO_8859_1);
     }
 
     private boolean equals(int offset, byte[] name) {
         int start = strings + offset, end = start + name.length;
-        return raw[end] == 0 && Arrays.equals(raw, start, end, name, 0, name.length);
+        return raw.get(end) == 0 && Arrays.equals(raw.array(), start, end, name, 0, name.length);
     }
 
     // struct btf_member: name_off, type, offset in bits (in 24 of them where kind_flag says there are bit-fields)
-    private int member(int id, int index) { return at[id] + 3 + 3 * index; }
-    String memberName(int id, int index) { return string(types[member(id, index)]); }
+    private int member(int id, int index) { return start(id) + 12 + 12 * index; }
+    String memberName(int id, int index) { return string(raw.getInt(member(id, index))); }
     int offset(int id, int index) {
-        int bits = types[member(id, index) + 2];
-        return (types[at[id] + 1] < 0 ? bits & 0xFFFFFF : bits) / 8;
+        int bits = raw.getInt(member(id, index) + 8);
+        return (info(id) < 0 ? bits & 0xFFFFFF : bits) / 8;
     }
 
     /** Where a member is in a struct, in bytes. */
     int offset(String struct, String member) {
         byte[] name = struct.getBytes(ISO_8859_1), memberName = member.getBytes(ISO_8859_1);
-        for (int i = 0; i < structCount; i++) {
-            int offset = equals(types[at[structs[i]]], name) ? find(structs[i], memberName) : -1;
+        for (int id = 1; exists(id); id++) {
+            int offset = kind(id) == KIND_STRUCT && equals(raw.getInt(start(id)), name) ? find(id, memberName) : -1;
             if (offset >= 0) return offset;
         }
         throw new Failure("struct " + struct + "'s member " + member, "ENOENT", "this kernel's BTF does not tell of it");
@@ -1564,27 +1568,26 @@ final class Btf {
     /** Enters anonymous structs and unions, as C does; -1 where there is no such member. */
     private int find(int id, byte[] name) {
         for (int i = 0; i < vlen(id); i++) {
-            int member = member(id, i), inner = types[member + 1];
-            if (equals(types[member], name)) return offset(id, i);
-            if (types[member] != 0 || kind(inner) != KIND_STRUCT && kind(inner) != KIND_UNION) continue;
-            int offset = find(inner, name);
+            int nameAt = raw.getInt(member(id, i)), type = raw.getInt(member(id, i) + 4);
+            if (equals(nameAt, name)) return offset(id, i);
+            if (nameAt != 0 || kind(type) != KIND_STRUCT && kind(type) != KIND_UNION) continue;
+            int offset = find(type, name);
             if (offset >= 0) return offset(id, i) + offset;
         }
         return -1;
     }
 
     int typeOfVar(String name) {
-        for (int id = 1; id < at.length && at[id] < types.length; id++)
-            if (kind(id) == KIND_VAR && name(id).equals(name)) return type(id);
+        for (int id = 1; exists(id); id++) if (kind(id) == KIND_VAR && name(id).equals(name)) return type(id);
         throw new IllegalArgumentException(name);
     }
 
     /** A map's attribute as bpf_helpers.h writes it: {@code int (*type)[27]} is 27. */
     int arrayLength(int struct, String member) {
         for (int i = 0; i < vlen(struct); i++) {
-            int pointer = types[member(struct, i) + 1];
-            if (!memberName(struct, i).equals(member)) continue;
-            if (kind(pointer) == KIND_PTR && kind(type(pointer)) == KIND_ARRAY) return types[at[type(pointer)] + 5];
+            int pointer = raw.getInt(member(struct, i) + 4);
+            if (memberName(struct, i).equals(member) && kind(pointer) == KIND_PTR && kind(type(pointer)) == KIND_ARRAY)
+                return raw.getInt(start(type(pointer)) + 20);
         }
         throw new IllegalArgumentException(member);
     }
