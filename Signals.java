@@ -30,6 +30,7 @@
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -57,28 +58,26 @@ public final class Signals {
 
     public static void main(String... arguments) {
         try {
-            Options options = Options.parse(arguments);
-            if (options.answer() == null) run(options);
-            else System.out.print(options.answer());
-        } catch (Usage e) {
-            System.err.println("signals: " + e.getMessage());
-            System.exit(2);
+            Options options = new Options(arguments);
+            if (options.answer == null) run(options);
+            else System.out.print(options.answer);
         } catch (Failure e) {
-            Log.error(e.getMessage());
-            System.exit(1);
+            if (e.status == Failure.USAGE) System.err.println("signals: " + e.getMessage());
+            else Log.error(e.getMessage());
+            System.exit(e.status);
         }
     }
 
     private static void run(Options options) {
-        Log.threshold = options.log();
-        Server.Loading socket = new Server.Loading();
+        Server.preload();
+        Log.threshold = options.log;
         Log.banner();
         try (Stop stop = new Stop()) {
             Log.info("loading and attaching to the ebpf program");
-            try (Tracer tracer = Tracer.attach(options); Server server = Server.listen(options, socket)) {
-                Log.info("unix socket listening on " + options.socket());
+            try (Tracer tracer = Tracer.attach(options); Server server = Server.listen(options)) {
+                Log.info("unix socket listening on " + options.socket);
                 Log.info("awaiting for new connections");
-                serve(tracer, server, stop, new Json(options.brief()), options.sender() != 0);
+                serve(tracer, server, stop, new Json(options.brief), options.sender != 0);
             }
             Log.info("stopped");
         }
@@ -115,9 +114,8 @@ public final class Signals {
     }
 }
 
-/** The command line. {@code answer} is what to print instead of running, or null. */
-record Options(long signals, int target, int sender, Path socket, String group, boolean brief, long ring, Log.Level log,
-        String answer) {
+/** The command line, read as getopt_long(3) does: {@code -p 1}, {@code -p1}, {@code --pid 1}, {@code --pid=1}. */
+final class Options {
     static final String USAGE = """
             Usage: sudo jbang Signals.java [OPTION]...
             Tell who sends which signal to whom: one JSON object a line, to every client of a Unix socket.
@@ -137,106 +135,108 @@ record Options(long signals, int target, int sender, Path socket, String group, 
             Exit status: 0 stopped, 1 could not start or run, 2 usage
             """;
 
-    static Options parse(String... arguments) {
-        long signals = ~0L, ring = 0;
-        int target = 0, sender = 0;
-        Path socket = Path.of("/var/run/signals");
-        String group = null, answer = null;
-        boolean brief = false;
-        Log.Level log = Log.Level.of(System.getenv().getOrDefault("SIGNALS_LOG", "info"));
+    private static final long PID_MAX_LIMIT = 4_194_304; // include/linux/threads.h
 
-        for (Words words = new Words(arguments); words.next();) {
-            switch (words.option) {
-                case "-s", "--signal" -> signals = Signal.mask(words.value());
-                case "-p", "--pid" -> target = (int) words.number(1, PID_MAX_LIMIT);
-                case "-f", "--from" -> sender = (int) words.number(1, PID_MAX_LIMIT);
-                case "--socket" -> socket = Path.of(words.value());
-                case "--group" -> group = words.value();
+    long signals = ~0L; // bit n-1: signal n is asked for
+    int target, sender; // 0: any
+    Path socket = Path.of("/var/run/signals");
+    String group;       // null: none
+    boolean brief;
+    long ring;          // bytes; 0: as the object says
+    Log.Level log = Log.Level.of(System.getenv().getOrDefault("SIGNALS_LOG", "info"));
+    String answer;      // to print instead of running, or null
+
+    private final String[] words;
+    private int at;      // the next word
+    private String rest; // of the word that the option stands in: its value, or more short options
+
+    Options(String... words) {
+        this.words = words;
+        for (String option; (option = next()) != null; rest = unused(option)) {
+            switch (option) {
+                case "-s", "--signal" -> signals = Signal.mask(value(option));
+                case "-p", "--pid" -> target = (int) number(option, "", 1, PID_MAX_LIMIT);
+                case "-f", "--from" -> sender = (int) number(option, "", 1, PID_MAX_LIMIT);
+                case "--socket" -> socket = Path.of(value(option));
+                case "--group" -> group = value(option);
                 case "--short" -> brief = true;
-                case "--ring" -> ring = words.number(Kernel.PAGE_SIZE, 1 << 30);
+                case "--ring" -> ring = number(option, "KMG", Kernel.PAGE_SIZE, 1 << 30);
                 case "-v", "--verbose" -> log = Log.Level.DEBUG;
                 case "-h", "--help" -> answer = USAGE;
                 case "-V", "--version" -> answer = "signals " + Signals.VERSION + "\n";
-                default -> throw new Usage(words.option, "no such option; --help lists them");
+                default -> throw Failure.usage(option, "no such option; --help lists them");
             }
         }
-        if (Long.bitCount(ring) > 1) throw new Usage("--ring " + ring, "its size is a power of two, such as 1M or 8M");
-        return new Options(signals, target, sender, socket, group, brief, ring, log, answer);
+        if (Long.bitCount(ring) > 1) throw Failure.usage("--ring " + ring, "a power of two is expected, such as 1M or 8M");
     }
 
-    private static final long PID_MAX_LIMIT = 4_194_304; // include/linux/threads.h
-}
-
-/** The words of a command line, read as getopt_long(3) does: {@code -p 1}, {@code -p1}, {@code --pid 1}, {@code --pid=1}. */
-final class Words {
-    private final String[] words;
-    private int at;
-    private String rest; // of the word that the option stands in: its value, or more short options
-    String option;
-
-    Words(String... words) { this.words = words; }
-
-    boolean next() {
-        if (rest != null && option.startsWith("--")) throw new Usage(option + "=" + rest, "this option takes no value");
+    private String next() {
         String word = rest != null ? "-" + rest : at < words.length ? words[at++] : null;
-        if (word == null) return false;
-        if (!word.startsWith("-")) throw new Usage(word, "only options are expected; --help lists them");
-        int end = !word.startsWith("--") ? Math.min(2, word.length()) : (word + "=").indexOf('=');
-        option = word.substring(0, end);
-        rest = end == word.length() ? null : word.substring(word.startsWith("--") ? end + 1 : end);
-        return true;
+        if (word == null) return null;
+        if (!word.startsWith("-")) throw Failure.usage(word, "only options are expected; --help lists them");
+        boolean isLong = word.startsWith("--");
+        int end = isLong ? (word + "=").indexOf('=') : Math.min(2, word.length());
+        rest = end == word.length() ? null : word.substring(isLong ? end + 1 : end);
+        return word.substring(0, end);
     }
 
-    String value() {
-        if (rest == null && at == words.length) throw new Usage(option, "this option needs a value; --help tells which");
+    private String unused(String option) {
+        if (rest != null && option.startsWith("--")) throw Failure.usage(option + "=" + rest, "this option takes no value");
+        return rest;
+    }
+
+    private String value(String option) {
+        if (rest == null && at == words.length) throw Failure.usage(option, "this option needs a value; --help tells which");
         String value = rest != null ? rest : words[at++];
         rest = null;
         return value;
     }
 
-    /** A number with an optional K, M or G for powers of 1024. */
-    long number(long least, long most) {
-        String value = value();
-        if (value.matches("[0-9]{1,12}[KMG]?")) {
-            int digits = value.length() - (Character.isDigit(value.charAt(value.length() - 1)) ? 0 : 1);
-            int power = digits == value.length() ? 0 : 1 + "KMG".indexOf(value.charAt(digits));
-            long number = Long.parseLong(value.substring(0, digits)) << 10 * power;
-            if (number >= least && number <= most) return number;
-        }
-        throw new Usage(option + " " + value, "a number from " + least + " to " + most + " is expected");
+    /** A number, with one of those units for the powers of 1024. */
+    private long number(String option, String units, long least, long most) {
+        String value = value(option);
+        int unit = 1 + (value.isEmpty() ? -1 : units.indexOf(value.charAt(value.length() - 1)));
+        String digits = unit == 0 ? value : value.substring(0, value.length() - 1);
+        long number = digits.matches("[0-9]{1,10}") ? Long.parseLong(digits) << 10 * unit : -1;
+        if (number < least || number > most)
+            throw Failure.usage(option + " " + value, "a number from " + least + " to " + most + " is expected");
+        return number;
     }
 }
 
-/** Words that cannot be understood: what, errno's name, a hint. Exit status 2. */
-final class Usage extends RuntimeException {
-    Usage(String what, String hint) { super(what + ": EINVAL; " + hint); }
-}
-
-/** What could not be done, on what, errno's name, a hint: all of it in one line. Exit status 1. */
+/** What could not be done, on what, errno's name, a hint: all of it in one line. */
 final class Failure extends RuntimeException {
-    Failure(String what, String errno, String hint) { super(what + ": " + errno + (hint.isEmpty() ? "" : "; " + hint)); }
+    static final int USAGE = 2;
+    final int status;
 
-    /** A failure of the library: java.nio says by its exceptions' types what errno said to it. */
+    Failure(String what, String errno, String hint) { this(1, what, errno, hint); }
+
+    private Failure(int status, String what, String errno, String hint) {
+        super(what + ": " + errno + (hint.isEmpty() ? "" : "; " + hint));
+        this.status = status;
+    }
+
+    /** Words that cannot be understood. */
+    static Failure usage(String what, String hint) { return new Failure(USAGE, what, "EINVAL", hint); }
+
+    /** java.nio tells by its exceptions' types what errno was. */
     static Failure of(String what, IOException e, String hint) {
-        String errno = switch (e) {
-            case NoSuchFileException _ -> "ENOENT";
-            case FileAlreadyExistsException _ -> "EEXIST";
-            case AccessDeniedException _ -> "EACCES";
-            case FileSystemException f when f.getReason() != null -> f.getReason();
-            default -> String.valueOf(e.getMessage());
-        };
+        String errno = e instanceof NoSuchFileException ? "ENOENT"
+            : e instanceof FileAlreadyExistsException ? "EEXIST"
+            : e instanceof AccessDeniedException ? "EACCES"
+            : e instanceof FileSystemException f && f.getReason() != null ? f.getReason() : String.valueOf(e.getMessage());
         return new Failure(what, errno, hint);
     }
 }
 
-/** Log lines on standard error: {@code [2026-11-22T19:54:02Z INFO  signals] awaiting for new connections}. */
+/** Lines on standard error: {@code [2026-11-22T19:54:02Z INFO  signals] awaiting for new connections}. */
 final class Log {
     enum Level {
         ERROR, WARN, INFO, DEBUG;
 
         static Level of(String name) {
             for (Level level : values()) if (level.name().equalsIgnoreCase(name)) return level;
-            throw new Usage("SIGNALS_LOG=" + name, "one of error, warn, info, debug is expected");
+            throw Failure.usage("SIGNALS_LOG=" + name, "one of error, warn, info, debug is expected");
         }
     }
 
@@ -262,8 +262,8 @@ final class Log {
 }
 
 /**
- * SIGTERM, SIGINT and SIGHUP: they wake the loop, which ends and runs the same close() calls as any other end would.
- * The exit status is 0, where the JVM by itself would make it 128 and the signal.
+ * SIGTERM, SIGINT and SIGHUP wake the loop, which ends and runs the same close() calls as any other end does.
+ * The exit status is then 0, where the JVM would make it 128 and the signal.
  */
 final class Stop extends Thread implements AutoCloseable {
     final int fd = Kernel.eventfd();
@@ -285,7 +285,7 @@ final class Stop extends Thread implements AutoCloseable {
 
     @Override public void close() {
         if (requested) closed.countDown();
-        else Runtime.getRuntime().removeShutdownHook(this); // an error on its way to main
+        else Runtime.getRuntime().removeShutdownHook(this); // a Failure on its way to main
     }
 }
 
@@ -373,9 +373,9 @@ final class Event {
     private Cause causeOfKernelsCode(int signr, int code) {
         boolean forRunningThread = !flag(GROUP) && u32(PID) == u32(SENDER_TID);
         return switch (signr) {
-            case Signal.SIGCHLD -> Cause.CHILD;
+            case Signal.SIGCHLD -> code <= Signal.CLD_CONTINUED ? Cause.CHILD : Cause.KERNEL;
             case Signal.SIGSYS -> code == Signal.SYS_SECCOMP ? Cause.SECCOMP : Cause.KERNEL;
-            case Signal.SIGIO -> Cause.IO;
+            case Signal.SIGIO -> code <= Signal.POLL_HUP ? Cause.IO : Cause.KERNEL;
             case Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGFPE, Signal.SIGILL, Signal.SIGTRAP ->
                 forRunningThread ? Cause.FAULT : Cause.KERNEL;
             // F_SETSIG's choice, with POLL_*; from a task on its way out it may as well be what clone(2)'s caller chose
@@ -430,7 +430,7 @@ final class Signal {
 
     // include/uapi/asm-generic/siginfo.h
     static final int SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3, SI_ASYNCIO = -4;
-    static final int SI_SIGIO = -5, SI_TKILL = -6, POLL_HUP = 6, SYS_SECCOMP = 1;
+    static final int SI_SIGIO = -5, SI_TKILL = -6, CLD_CONTINUED = 6, POLL_HUP = 6, SYS_SECCOMP = 1;
 
     private static final String[] STANDARD = ("HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM "
             + "STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS").split(" ");
@@ -494,7 +494,7 @@ final class Signal {
         if (!wanted.startsWith("SIG")) wanted = "SIG" + wanted;
         for (int n = 1; n <= SIGRTMAX; n++)
             if (name.equals(String.valueOf(n)) || wanted.equals(text(n)) || wanted.equals(realtime(n))) return n;
-        throw new Usage("--signal " + name, "no such signal; kill -l lists names and numbers, a comma separates them");
+        throw Failure.usage("--signal " + name, "no such signal; kill -l lists names and numbers, a comma separates them");
     }
 
     /** As bash's kill -l: the upper half counts down from SIGRTMAX; 32 and 33 are glibc's own. */
@@ -546,15 +546,15 @@ final class Tracer implements AutoCloseable {
         BpfObject object = BpfObject.open("signals.bpf.o");
         Kernel.raiseMemlock();
 
-        long size = options.ring() != 0 ? options.ring() : object.ringSize("events");
+        long size = options.ring != 0 ? options.ring : object.ringSize("events");
         int events = Bpf.createRingBuffer("events", size);
         int rodata = Bpf.createArray(".rodata", object.size(".rodata"), Bpf.BPF_F_RDONLY_PROG);
         int bss = Bpf.createArray(".bss", object.size(".bss"), Bpf.BPF_F_MMAPABLE);
 
-        object.set("signals", options.signals(), 8);
-        object.set("target", options.target(), 4);
-        object.set("sender", options.sender(), 4);
-        object.set("brief", options.brief() ? 1 : 0, 4);
+        object.set("signals", options.signals, 8);
+        object.set("target", options.target, 4);
+        object.set("sender", options.sender, 4);
+        object.set("brief", options.brief ? 1 : 0, 4);
         Bpf.update(rodata, object.bytes(".rodata"));
         Bpf.freeze(rodata); // from here on the verifier takes its values for constants
 
@@ -667,15 +667,14 @@ final class Json {
     private long second; // the one that date holds
     private byte[] date = {};
 
-    private static final byte[] DROPPED = key("{", "dropped"), LOST = key("{", "lost");
-    private static final byte[] PID = key("{", "pid"), SIGNR = key(",", "signr"), SIGNAL = key(",", "signal");
-    private static final byte[] TIME = key(",", "time"), COMM = key(",", "comm"), TGID = key(",", "tgid");
-    private static final byte[] UID = key(",", "uid"), CGROUP = key(",", "cgroup"), CAUSE = key(",", "cause");
-    private static final byte[] CODE = key(",", "code"), RESULT = key(",", "result"), GROUP = key(",", "group");
-    private static final byte[] STATUS = key(",", "status"), ADDR = key(",", "addr"), SYSCALL = key(",", "syscall");
-    private static final byte[] ARCH = key(",", "arch"), VALUE = key(",", "value");
-    private static final byte[] SENDER = key(",", "sender"), CONTEXT = key(",", "context"), TID = key(",", "tid");
-    private static final byte[] CMDLINE = key(",", "cmdline"), PPID = key(",", "ppid"), PARENT = key(",", "parent");
+    /** The keys, each after its comma: an object's first one has a brace put over it. */
+    private enum Key {
+        PID, SIGNR, SIGNAL, TIME, COMM, TGID, UID, CGROUP, CAUSE, CODE, RESULT, GROUP, STATUS, ADDR, SYSCALL, ARCH, VALUE,
+        SENDER, CONTEXT, TID, CMDLINE, PPID, PARENT, DROPPED;
+
+        final byte[] json = ascii(",\"" + name().toLowerCase(Locale.ROOT) + "\":");
+    }
+
     private static final byte[] TRUE = ascii("true"), FALSE = ascii("false");
     private static final byte[] ELLIPSIS = "…".getBytes(UTF_8), REPLACEMENT = "\uFFFD".getBytes(UTF_8);
 
@@ -691,7 +690,7 @@ final class Json {
     /** Writes the event's line into {@code line}; returns its length. */
     int encode(Event event) {
         at = 0;
-        put(PID).number(event.u32(Event.PID)).put(SIGNR).number(event.u32(Event.SIGNR));
+        put(Key.PID).number(event.u32(Event.PID)).put(Key.SIGNR).number(event.u32(Event.SIGNR));
         if (!brief) {
             Cause cause = event.cause();
             signal(event, cause);
@@ -701,16 +700,15 @@ final class Json {
         return end();
     }
 
-    int encodeDropped(long signals) { return encodeCount(DROPPED, signals); }
-    int encodeLost(long lines) { return encodeCount(LOST, lines); }
-
-    private int encodeCount(byte[] key, long count) {
+    /** The line that tells of signals unrecorded. */
+    int encodeDropped(long signals) {
         at = 0;
-        put(key).number(count);
+        put(Key.DROPPED).number(signals);
         return end();
     }
 
     private int end() {
+        line[0] = '{';
         line[at++] = '}';
         line[at++] = '\n';
         return at;
@@ -718,62 +716,58 @@ final class Json {
 
     private void signal(Event event, Cause cause) {
         int signr = event.u32(Event.SIGNR), code = event.u32(Event.SI_CODE), result = event.u32(Event.RESULT);
-        put(SIGNAL).nameOr(Signal.name(signr), signr);
-        put(TIME).time(event.u64(Event.TIME) + clock);
+        put(Key.SIGNAL).nameOr(Signal.name(signr), signr).put(Key.TIME).time(event.u64(Event.TIME) + clock);
         if (target.differs(event, Event.TGID, Event.COMM + Event.COMM_SIZE)) target(event);
-        put(target.text, target.size);
-        put(CAUSE).put(cause.json);
-        put(CODE).nameOr(Signal.code(signr, code, cause), code);
-        put(RESULT).nameOr(Signal.result(result), result);
-        put(GROUP).put(event.flag(Event.GROUP) ? TRUE : FALSE);
+        put(target.text, target.size).put(Key.CAUSE).put(cause.json);
+        put(Key.CODE).nameOr(Signal.code(signr, code, cause), code).put(Key.RESULT).nameOr(Signal.result(result), result);
+        put(Key.GROUP).put(event.flag(Event.GROUP) ? TRUE : FALSE);
+    }
+
+    private void target(Event event) {
+        int start = at;
+        put(Key.COMM).name(event.sample, Event.COMM).put(Key.TGID).number(event.u32(Event.TGID));
+        put(Key.UID).number(event.u32(Event.UID) & 0xFFFF_FFFFL);
+        cgroup(event.u64(Event.CGROUP));
+        at = target.keep(line, start, at);
     }
 
     /** What this kind of signal carries: where the kernel's siginfo has it, and only there. */
     private void carried(Event event, Cause cause) {
+        int code = event.u32(Event.SI_CODE);
         switch (cause) {
-            case CHILD -> put(STATUS).number(event.u32(Event.SI_STATUS));
-            case FAULT -> {
-                if (event.u32(Event.SI_CODE) != Signal.SI_KERNEL) put(ADDR).hex(event.u64(Event.SI_ADDR));
+            case CHILD -> put(Key.STATUS).number(event.u32(Event.SI_STATUS));
+            case SECCOMP -> put(Key.SYSCALL).number(event.u32(Event.SI_SYSCALL))
+                .put(Key.ARCH).put(Signal.arch(event.u32(Event.SI_ARCH)));
+            default -> {
+                if (cause == Cause.FAULT && code != Signal.SI_KERNEL) put(Key.ADDR).hex(event.u64(Event.SI_ADDR));
+                if (Signal.hasValue(code)) put(Key.VALUE).number(Signal.value(event.u64(Event.SI_VALUE)));
             }
-            case SECCOMP -> put(SYSCALL).number(event.u32(Event.SI_SYSCALL))
-                .put(ARCH).put(Signal.arch(event.u32(Event.SI_ARCH)));
-            case QUEUE, TIMER, IO -> {
-                if (Signal.hasValue(event.u32(Event.SI_CODE))) put(VALUE).number(Signal.value(event.u64(Event.SI_VALUE)));
-            }
-            default -> { }
         }
     }
 
     /** Who sent it, or who just ran. */
     private void sender(Event event, Cause cause) {
         int cmdline = Math.min(event.u32(Event.CMDLINE_SIZE), Event.CMDLINE_MAX);
-        put(cause.sent ? SENDER : CONTEXT);
+        put(cause.sent ? Key.SENDER : Key.CONTEXT);
         if (sender.differs(event, Event.SENDER_PID, Event.SENDER_CMDLINE + cmdline)) sender(event, cmdline);
         put(sender.text, sender.size);
     }
 
-    private void target(Event event) {
-        int start = at;
-        put(COMM).name(event.sample, Event.COMM);
-        put(TGID).number(event.u32(Event.TGID)).put(UID).number(event.u32(Event.UID) & 0xFFFF_FFFFL);
-        cgroup(event.u64(Event.CGROUP));
-        at = target.keep(line, start, at);
-    }
-
     private void sender(Event event, int cmdline) {
         int start = at;
-        put(PID).number(event.u32(Event.SENDER_PID)).put(TID).number(event.u32(Event.SENDER_TID));
-        put(UID).number(event.u32(Event.SENDER_UID) & 0xFFFF_FFFFL).put(COMM).name(event.sample, Event.SENDER_COMM);
+        put(Key.PID).number(event.u32(Event.SENDER_PID)).put(Key.TID).number(event.u32(Event.SENDER_TID));
+        put(Key.UID).number(event.u32(Event.SENDER_UID) & 0xFFFF_FFFFL).put(Key.COMM).name(event.sample, Event.SENDER_COMM);
         cmdline(event, cmdline);
-        put(PPID).number(event.u32(Event.SENDER_PPID)).put(PARENT).name(event.sample, Event.SENDER_PARENT);
+        put(Key.PPID).number(event.u32(Event.SENDER_PPID)).put(Key.PARENT).name(event.sample, Event.SENDER_PARENT);
         cgroup(event.u64(Event.SENDER_CGROUP));
+        line[start] = '{';
         line[at++] = '}';
         at = sender.keep(line, start, at);
     }
 
     private void cgroup(long id) {
         byte[] path = cgroups.path(id);
-        if (path.length > 0) put(CGROUP).string(path, 0, path.length);
+        if (path.length > 0) put(Key.CGROUP).string(path, 0, path.length);
     }
 
     /** Arguments end in NUL each: a space stands between them here. A command line that was cut ends in an ellipsis. */
@@ -781,7 +775,7 @@ final class Json {
         int end = Event.SENDER_CMDLINE + size;
         while (end > Event.SENDER_CMDLINE && event.sample[end - 1] == 0) end--;
         if (end == Event.SENDER_CMDLINE) return;
-        put(CMDLINE).string(event.sample, Event.SENDER_CMDLINE, end);
+        put(Key.CMDLINE).string(event.sample, Event.SENDER_CMDLINE, end);
         if (event.u32(Event.CMDLINE_SIZE) <= Event.CMDLINE_MAX) return;
         at--;
         put(ELLIPSIS);
@@ -795,6 +789,7 @@ final class Json {
         return string(text, from, end);
     }
 
+    private Json put(Key key) { return put(key.json, key.json.length); }
     private Json put(byte[] text) { return put(text, text.length); }
 
     private Json put(byte[] text, int size) {
@@ -888,7 +883,6 @@ final class Json {
     }
 
     private static String two(int n) { return n < 10 ? "0" + n : "" + n; }
-    private static byte[] key(String before, String name) { return ascii(before + "\"" + name + "\":"); }
     private static byte[] ascii(String text) { return text.getBytes(ISO_8859_1); }
 }
 
@@ -979,61 +973,54 @@ final class Cgroups {
 // Every line is written once, into the backlog; each client walks through the backlog at its own pace. One that falls
 // too far behind misses whole lines, and reads how many.
 
-/** The newest lines, in blocks: appending overwrites the oldest block. Lines are never cut: a block holds whole ones. */
+/** The newest lines, in blocks of whole lines: what is appended overwrites the oldest block. */
 final class Backlog {
-    private static final int BLOCKS = 128, BLOCK_SIZE = 128 << 10; // 16 MiB at most, allocated as it is needed
+    private static final int BLOCKS = 128, BLOCK_SIZE = 128 << 10; // 16 MiB at most, allocated as they are needed
 
-    static final class Block {
-        final ByteBuffer bytes = ByteBuffer.allocateDirect(BLOCK_SIZE); // written up to its position
-        int lines;
-    }
+    private final ByteBuffer[] blocks = new ByteBuffer[BLOCKS]; // block n in slot n % BLOCKS, written up to its position
+    private final int[] lines = new int[BLOCKS];                // in each of them
+    long head;                                                  // the block that is written to
 
-    private final Block[] blocks = new Block[BLOCKS];
-    long head; // number of the block that is written to; block n lives in slot n % BLOCKS
+    Backlog() { clear(0); }
 
-    Backlog() { blocks[0] = new Block(); }
-
-    Block block(long number) { return blocks[(int) (number % BLOCKS)]; }
-
-    boolean hasRoom(int size) { return block(head).bytes.remaining() >= size; }
+    ByteBuffer block(long number) { return blocks[(int) (number % BLOCKS)]; }
+    int lines(long number) { return lines[(int) (number % BLOCKS)]; }
+    boolean hasRoom(int size) { return block(head).remaining() >= size; }
 
     void append(byte[] line, int size) {
-        Block block = block(head);
-        block.bytes.put(line, 0, size);
-        block.lines++;
+        block(head).put(line, 0, size);
+        lines[(int) (head % BLOCKS)]++;
     }
 
-    /** The block that the next advance overwrites, or -1. */
+    /** The block that advance() overwrites. */
     long oldest() { return head + 1 - BLOCKS; }
 
-    void advance() {
-        head++;
-        int slot = (int) (head % BLOCKS);
-        if (blocks[slot] == null) blocks[slot] = new Block();
-        clear(blocks[slot]);
-    }
+    void advance() { clear((int) (++head % BLOCKS)); }
 
-    /** With every line delivered, the same block serves again: it is warm, and the others need no memory. */
-    void rewind() { clear(block(head)); }
+    /** Once everybody has every line, the same block serves again: it is warm, and no other is needed. */
+    void rewind() { clear((int) (head % BLOCKS)); }
 
-    private static void clear(Block block) {
-        block.bytes.clear();
-        block.lines = 0;
+    private void clear(int slot) {
+        if (blocks[slot] == null) blocks[slot] = ByteBuffer.allocateDirect(BLOCK_SIZE);
+        blocks[slot].clear();
+        lines[slot] = 0;
     }
 }
 
 /** One connection: where it stands in the backlog, and what it has missed. */
 final class Client implements AutoCloseable {
-    private final AFUNIXSocketChannel channel;
-    private final Backlog backlog;
+    private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
+
     final int fd;
-    boolean readable = true; // until it closes its half: then it still receives (nc -N)
+    boolean readable = true; // until it closes its half; then it still receives (nc -N)
     boolean full;            // its socket takes no more for now
 
-    private long block;      // the next byte to send: in this block,
+    private final AFUNIXSocketChannel channel;
+    private final Backlog backlog;
+    private long block;      // the next byte to send is in this block,
     private int offset;      // at this place
-    private long lost;       // lines overwritten before it read them, and not yet told
-    private ByteBuffer pending = ByteBuffer.allocate(0); // goes first: the rest of a line that was overwritten, "lost"
+    private long lost;       // lines overwritten before they were sent, not yet told
+    private ByteBuffer pending = NOTHING; // goes first: the rest of a line whose block was overwritten, or {"lost":n}
 
     Client(AFUNIXSocketChannel channel, Backlog backlog) throws IOException {
         this.channel = channel;
@@ -1041,26 +1028,21 @@ final class Client implements AutoCloseable {
         channel.configureBlocking(false);
         fd = Server.fd(channel.getFileDescriptor());
         block = backlog.head;
-        offset = backlog.block(block).bytes.position();
+        offset = backlog.block(block).position();
     }
 
-    /** Sends all there is or as much as the socket takes. */
+    /** Sends all there is, or as much as the socket takes. */
     void send() throws IOException {
         for (full = false; !full;) {
             if (!pending.hasRemaining() && lost > 0) {
                 pending = ByteBuffer.wrap(("{\"lost\":" + lost + "}\n").getBytes(ISO_8859_1));
                 lost = 0;
             }
-            if (pending.hasRemaining()) {
-                channel.write(pending);
-                full = pending.hasRemaining();
-                continue;
-            }
-            ByteBuffer bytes = backlog.block(block).bytes;
-            if (offset < bytes.position()) {
-                ByteBuffer unsent = bytes.duplicate().flip().position(offset);
-                offset += channel.write(unsent);
-                full = unsent.hasRemaining();
+            ByteBuffer bytes = pending.hasRemaining() ? pending : backlog.block(block).duplicate().flip().position(offset);
+            if (bytes.hasRemaining()) {
+                int sent = channel.write(bytes);
+                if (bytes != pending) offset += sent;
+                full = bytes.hasRemaining();
             } else if (block < backlog.head) {
                 block++;
                 offset = 0;
@@ -1071,37 +1053,30 @@ final class Client implements AutoCloseable {
     }
 
     boolean hasAll() {
-        return block == backlog.head && offset == backlog.block(block).bytes.position() && !pending.hasRemaining();
+        return block == backlog.head && offset == backlog.block(block).position() && !pending.hasRemaining();
     }
 
-    /** The backlog starts its block anew. */
+    /** The backlog uses its one block again. */
     void rewind() { offset = 0; }
 
-    /** A block is about to be overwritten. If this client still stands in it, it keeps a line begun, and misses the rest. */
+    /** Before the oldest block is overwritten: who still stands in it keeps the line begun and misses the rest. */
     void leave(long oldest) {
         if (block != oldest) return;
-        Backlog.Block old = backlog.block(oldest);
-        int end = old.bytes.position();
-        if (offset == 0) {
-            lost += old.lines;
-        } else {
-            int next = offset;
-            while (old.bytes.get(next - 1) != '\n') next++;
-            if (next > offset) {
-                byte[] rest = new byte[next - offset];
-                old.bytes.get(offset, rest);
-                pending = ByteBuffer.wrap(rest);
-            }
-            for (int i = next; i < end; i++) if (old.bytes.get(i) == '\n') lost++;
+        ByteBuffer bytes = backlog.block(oldest);
+        int next = offset;
+        while (next > 0 && bytes.get(next - 1) != '\n') next++;
+        if (next > offset) {
+            pending = ByteBuffer.allocate(next - offset);
+            bytes.get(offset, pending.array());
         }
+        if (next == 0) lost += backlog.lines(oldest);
+        else for (int i = next; i < bytes.position(); i++) if (bytes.get(i) == '\n') lost++;
         block++;
         offset = 0;
     }
 
-    /** Reads and throws away what the client writes. */
-    void read(ByteBuffer scratch) throws IOException {
-        readable = channel.read(scratch.clear()) >= 0;
-    }
+    /** Throws away what the client writes. */
+    void read(ByteBuffer scratch) throws IOException { readable = channel.read(scratch.clear()) >= 0; }
 
     @Override public void close() {
         try {
@@ -1118,11 +1093,11 @@ final class Server implements AutoCloseable {
     static final int NO_RING = -1; // poll(2) skips a negative fd
 
     // include/uapi/asm-generic/poll.h; struct pollfd { int fd; short events, revents; }
-    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16, POLLFD_SIZE = 8, REVENTS = 6;
-    private static final int BACKLOG = 128, SUN_PATH_MAX = 107; // bytes, without the NUL
+    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16, POLLFD_SIZE = 8, EVENTS = 4, REVENTS = 6;
+    private static final int QUEUE = 128, SUN_PATH_MAX = 107; // bytes, without the NUL
+    private static final long SECOND = 1_000_000_000;
 
-    private final AFUNIXServerSocketChannel bound;    // owns the file descriptor
-    private final AFUNIXServerSocketChannel listener; // the same one, without a memory of the path that it was bound to
+    private final AFUNIXServerSocketChannel bound, listener;
     private final int listenerFd;
     private final Path path;
     private final Object inode; // of the socket at path: what others put there later is not ours to delete
@@ -1134,33 +1109,45 @@ final class Server implements AutoCloseable {
 
     private Server(AFUNIXServerSocketChannel bound, Path path) throws IOException {
         this.bound = bound;
-        // junixsocket refuses to accept once the path of bind(2) is gone, unless it does not know that path.
-        this.listener = FileDescriptorCast.using(bound.getFileDescriptor()).as(AFUNIXServerSocketChannel.class);
-        this.listenerFd = fd(listener.getFileDescriptor());
         this.path = path;
-        this.inode = Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey();
+        // Accepts by a channel that knows nothing of bind(2)'s path: junixsocket refuses to once that path is gone.
+        listener = FileDescriptorCast.using(bound.getFileDescriptor()).as(AFUNIXServerSocketChannel.class);
+        listenerFd = fd(bound.getFileDescriptor());
+        inode = inode(path);
+    }
+
+    /** junixsocket takes as long to load as all the rest of the start: so it loads meanwhile. */
+    static void preload() {
+        new Thread() {
+            @Override public void run() {
+                try (AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open()) {
+                    fd(channel.getFileDescriptor());
+                } catch (IOException e) {
+                    Log.debug("loading junixsocket: " + e.getMessage() + "; listen() will say so again");
+                }
+            }
+        }.start();
     }
 
     /**
      * Binds inside a folder that no other user can enter, sets mode and group there, and only then gives the socket
      * its name with link(2), which never replaces anything. So there is no instant at which another user can connect.
      */
-    static Server listen(Options options, Loading loading) {
-        String what = "unix socket " + options.socket();
+    static Server listen(Options options) {
+        String what = "unix socket " + options.socket;
         try {
-            Path folder = options.socket().toAbsolutePath().getParent().toRealPath();
-            Path path = folder.resolve(options.socket().getFileName());
+            Path absolute = options.socket.toAbsolutePath(), name = absolute.getFileName();
+            if (name == null) throw new Failure(what, "EISDIR", "give a --socket PATH in a folder");
+            Path folder = absolute.getParent().toRealPath(), path = folder.resolve(name);
+            Path room = folder.resolve(".signals-" + Long.toString(System.nanoTime(), 36)), socket = room.resolve("socket");
+            if (Math.max(length(path), length(socket)) > SUN_PATH_MAX)
+                throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
             removeStale(path, what);
-            Path room = folder.resolve(".signals-" + Long.toString(System.nanoTime(), 36));
-            Path socket = room.resolve("socket");
-            for (Path name : List.of(path, socket))
-                if (name.toString().getBytes(UTF_8).length > SUN_PATH_MAX)
-                    throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
             Files.createDirectory(room, PosixFilePermissions.asFileAttribute(mode("rwx------")));
             try {
-                AFUNIXServerSocketChannel listener = bind(loading.channel(), socket, options.group(), what);
+                AFUNIXServerSocketChannel channel = bind(socket, options.group, what);
                 Files.createLink(path, socket);
-                return new Server(listener, path);
+                return new Server(channel, path);
             } finally {
                 Files.deleteIfExists(socket);
                 Files.delete(room);
@@ -1170,10 +1157,10 @@ final class Server implements AutoCloseable {
         }
     }
 
-    private static AFUNIXServerSocketChannel bind(AFUNIXServerSocketChannel listener, Path socket, String group, String what)
-            throws IOException {
-        listener.configureBlocking(false);
-        listener.bind(AFUNIXSocketAddress.of(socket), BACKLOG);
+    private static AFUNIXServerSocketChannel bind(Path socket, String group, String what) throws IOException {
+        AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open();
+        channel.configureBlocking(false);
+        channel.bind(AFUNIXSocketAddress.of(socket), QUEUE);
         try {
             var groups = socket.getFileSystem().getUserPrincipalLookupService();
             if (group != null) Files.setAttribute(socket, "posix:group", groups.lookupPrincipalByGroupName(group));
@@ -1181,10 +1168,8 @@ final class Server implements AutoCloseable {
             throw new Failure(what, "ENOENT", "there is no group " + group + "; getent group lists them");
         }
         Files.setPosixFilePermissions(socket, mode(group == null ? "rw-------" : "rw-rw----"));
-        return listener;
+        return channel;
     }
-
-    private static Set<PosixFilePermission> mode(String mode) { return PosixFilePermissions.fromString(mode); }
 
     /** Clears a socket that nobody listens at any more out of the way. Whatever else stands there is not touched. */
     private static void removeStale(Path path, String what) throws IOException {
@@ -1193,11 +1178,20 @@ final class Server implements AutoCloseable {
             throw new Failure(what, "EEXIST", "what stands there is no socket: move it, or give another --socket PATH");
         try (AFUNIXSocketChannel other = AFUNIXSocketChannel.open(AFUNIXSocketAddress.of(path))) {
             throw new Failure(what, "EADDRINUSE", "process " + other.getPeerCredentials().getPid()
-                    + " listens there: stop it, or give another --socket PATH");
+                + " listens there: stop it, or give another --socket PATH");
         } catch (ConnectionRefusedSocketException e) {
             Files.delete(path);
-            Log.debug("removed a stale socket at " + path);
+            Log.debug("removed the stale socket " + path);
         }
+    }
+
+    private static Set<PosixFilePermission> mode(String mode) { return PosixFilePermissions.fromString(mode); }
+    private static int length(Path path) { return path.toString().getBytes(UTF_8).length; }
+    private static Object inode(Path path) throws IOException {
+        return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey();
+    }
+    static int fd(FileDescriptor descriptor) throws IOException {
+        return FileDescriptorCast.using(descriptor).as(Integer.class);
     }
 
     boolean hasClients() { return !clients.isEmpty(); }
@@ -1205,8 +1199,8 @@ final class Server implements AutoCloseable {
     /** Hands a line to every client. */
     void broadcast(byte[] line, int size) {
         if (clients.isEmpty()) return;
+        if (!backlog.hasRoom(size)) flush();
         if (!backlog.hasRoom(size)) {
-            flush();
             for (int i = 0; i < clients.size(); i++) clients.get(i).leave(backlog.oldest());
             backlog.advance();
         }
@@ -1226,31 +1220,32 @@ final class Server implements AutoCloseable {
         for (int i = 0; i < clients.size(); i++) clients.get(i).rewind();
     }
 
-    /** Sleeps in ppoll(2) until there are records, a client comes, goes, or takes more, or until time is up. */
-    void poll(long nanos, int stopFd, int ringFd) {
+    /** Sleeps in ppoll(2) until there are records, a client comes, goes or takes more, or until time is up. */
+    void poll(long nanoseconds, int stopFd, int ringFd) {
         int count = 3 + clients.size();
         if (pollfds.byteSize() < (long) count * POLLFD_SIZE)
             pollfds = Arena.ofAuto().allocate(2L * count * POLLFD_SIZE, POLLFD_SIZE);
-        setPollfd(0, stopFd, POLLIN);
-        setPollfd(1, ringFd, POLLIN);
-        setPollfd(2, accepting ? listenerFd : -1, POLLIN);
+        expect(0, stopFd, POLLIN);
+        expect(1, ringFd, POLLIN);
+        expect(2, accepting ? listenerFd : -1, POLLIN);
         for (int i = 3; i < count; i++) {
             Client client = clients.get(i - 3);
-            setPollfd(i, client.fd, (client.readable ? POLLIN : 0) | (client.full ? POLLOUT : 0));
+            expect(i, client.fd, (client.readable ? POLLIN : 0) | (client.full ? POLLOUT : 0));
         }
         // Out of file descriptors, new clients wait in the kernel's queue: try again after a second.
-        if (Kernel.ppoll(pollfds, count, nanos == FOREVER && !accepting ? 1_000_000_000 : nanos) == 0) accepting = true;
+        long timeout = accepting || nanoseconds != FOREVER ? nanoseconds : SECOND;
+        if (Kernel.ppoll(pollfds, count, timeout) == 0) accepting = true;
 
         for (int i = count - 1; i >= 3; i--) attend(clients.get(i - 3), revents(i));
         if (revents(2) != 0) accept();
     }
 
-    private void setPollfd(int i, int fd, int events) {
+    private void expect(int i, int fd, int events) {
         pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE, fd);
-        pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE + 4, events); // events, and revents 0
+        pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE + EVENTS, events); // and no revents yet
     }
 
-    private int revents(int i) { return pollfds.get(ValueLayout.JAVA_SHORT, (long) i * POLLFD_SIZE + REVENTS); }
+    private int revents(int i) { return pollfds.get(JAVA_SHORT, (long) i * POLLFD_SIZE + REVENTS); }
 
     private void attend(Client client, int revents) {
         try {
@@ -1277,44 +1272,12 @@ final class Server implements AutoCloseable {
         }
     }
 
-    /** junixsocket takes as long to load as all the rest of the start: so it does that meanwhile. */
-    static final class Loading extends Thread {
-        private AFUNIXServerSocketChannel channel;
-        private IOException refused;
-
-        Loading() { start(); }
-
-        @Override public void run() {
-            try {
-                channel = AFUNIXServerSocketChannel.open();
-                fd(channel.getFileDescriptor());
-            } catch (IOException e) {
-                refused = e;
-            }
-        }
-
-        AFUNIXServerSocketChannel channel() throws IOException {
-            try {
-                join();
-            } catch (InterruptedException e) {
-                throw new AssertionError("nobody interrupts main", e);
-            }
-            if (refused != null) throw refused;
-            return channel;
-        }
-    }
-
-    static int fd(FileDescriptor descriptor) throws IOException {
-        return FileDescriptorCast.using(descriptor).as(Integer.class);
-    }
-
     @Override public void close() {
         clients.forEach(Client::close);
         try {
             listener.close();
             bound.close();
-            if (inode.equals(Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey()))
-                Files.delete(path);
+            if (inode.equals(inode(path))) Files.delete(path);
         } catch (NoSuchFileException e) {
             Log.debug(path + " was removed by somebody else");
         } catch (IOException e) {
