@@ -121,8 +121,8 @@ final class Options {
             Tell who sends which signal to whom: one JSON object a line, to every client of a Unix socket.
 
               -s, --signal LIST   only these: names or numbers, comma-separated; ^LIST all but these
-              -p, --pid PID       only signals sent to this process
-              -f, --from PID      only signals sent by this process
+              -p, --pid PID       only signals sent to this process, to whichever of its threads
+              -f, --from PID      only signals sent by this process: lines with a "sender"
                   --socket PATH   default /var/run/signals
                   --group NAME    let this group connect
                   --short         write only pid and signr
@@ -199,7 +199,8 @@ final class Options {
         String digits = unit == 0 ? value : value.substring(0, value.length() - 1);
         long number = digits.matches("[0-9]{1,10}") ? Long.parseLong(digits) << 10 * unit : -1;
         if (number < least || number > most)
-            throw Failure.usage(option + " " + value, "a number from " + least + " to " + most + " is expected");
+            throw Failure.usage(option + " " + value, "a number from " + least + " to " + most + " is expected"
+                + (units.isEmpty() ? "" : ", such as 1M"));
         return number;
     }
 }
@@ -254,10 +255,11 @@ final class Log {
     }
 
     static void banner() {
-        if (Kernel.isTerminal(2)) System.err.print("""
+        if (threshold.compareTo(Level.INFO) >= 0 && Kernel.isTerminal(2)) System.err.print("""
                  ┌─┐┬┌─┐┌┐┌┌─┐┬  ┌─┐
                  └─┐││ ┬│││├─┤│  └─┐   who sent which signal to whom, and why
-                 └─┘┴└─┘┘└┘┴ ┴┴─┘└─┘   """ + Signals.VERSION + "\n");
+                 └─┘┴└─┘┘└┘┴ ┴┴─┘└─┘   VERSION
+                """.replace("VERSION", Signals.VERSION));
     }
 }
 
@@ -485,16 +487,16 @@ final class Signal {
     /** Bit n-1 for each signal n of a list such as {@code TERM,9,SIGRTMIN+1}; {@code ^LIST}: for all others. */
     static long mask(String list) {
         long mask = 0;
-        for (String name : list.substring(list.startsWith("^") ? 1 : 0).split(",", -1)) mask |= 1L << number(name) - 1;
+        for (String name : list.substring(list.startsWith("^") ? 1 : 0).split(",", -1)) mask |= 1L << number(name, list) - 1;
         return list.startsWith("^") ? ~mask : mask;
     }
 
-    private static int number(String name) {
+    private static int number(String name, String list) {
         String wanted = name.toUpperCase(Locale.ROOT);
         if (!wanted.startsWith("SIG")) wanted = "SIG" + wanted;
         for (int n = 1; n <= SIGRTMAX; n++)
             if (name.equals(String.valueOf(n)) || wanted.equals(text(n)) || wanted.equals(realtime(n))) return n;
-        throw Failure.usage("--signal " + name, "no such signal; kill -l lists names and numbers, a comma separates them");
+        throw Failure.usage("--signal " + list, "'" + name + "' is no signal; kill -l lists names and numbers");
     }
 
     /** As bash's kill -l: the upper half counts down from SIGRTMAX; 32 and 33 are glibc's own. */
@@ -1153,7 +1155,8 @@ final class Server implements AutoCloseable {
                 Files.delete(room);
             }
         } catch (IOException e) {
-            throw Failure.of(what, e, "can this process write in that folder? --socket PATH chooses another");
+            throw Failure.of(what, e, e instanceof NoSuchFileException ? "that folder does not exist; --socket PATH chooses another"
+                : "can this process write in that folder? --socket PATH chooses another");
         }
     }
 

@@ -108,13 +108,14 @@ static void timer(int signr, int value)
 	usleep(50000);
 }
 
-// overflow SIGNR: fills its own queue of pending signals
+// overflow SIGNR: fills the queue of pending signals of a user that has no others
 static void overflow(int signr)
 {
 	struct rlimit limit = {3, 3};
 	union sigval value = {0};
 	block(signr);
 	setrlimit(RLIMIT_SIGPENDING, &limit);
+	if (setuid(64321)) abort();
 	say("pid", getpid());
 	for (int i = 0; i < 10; i++) sigqueue(getpid(), signr, value);
 }
