@@ -57,36 +57,44 @@ public final class Signals {
     private static final int HOT = 4;
 
     public static void main(String... arguments) {
+        Stop stop = new Stop();
+        int status = status(stop, arguments);
+        stop.end(status);
+        if (status != 0) System.exit(status);
+    }
+
+    private static int status(Stop stop, String... arguments) {
         try {
             Options options = new Options(arguments);
-            if (options.answer == null) run(options);
+            if (options.answer == null) run(options, stop);
             else System.out.print(options.answer);
+            return 0;
         } catch (Failure e) {
-            if (e.status == Failure.USAGE) System.err.println("signals: " + e.getMessage());
-            else Log.error(e.getMessage());
-            System.exit(e.status);
+            return e.tell();
+        } catch (ExceptionInInitializerError e) {
+            if (e.getCause() instanceof Failure failure) return failure.tell();
+            throw e;
         }
     }
 
-    private static void run(Options options) {
+    private static void run(Options options, Stop stop) {
         Server.preload();
         Log.threshold = options.log;
         Log.banner();
-        try (Stop stop = new Stop()) {
-            Log.info("loading and attaching to the ebpf program");
-            try (Tracer tracer = Tracer.attach(options); Server server = Server.listen(options)) {
-                Log.info("unix socket listening on " + options.socket);
-                Log.info("awaiting for new connections");
-                serve(tracer, server, stop, new Json(options.brief), options.sender != 0);
-            }
-            Log.info("stopped");
+        stop.arm();
+        Log.info("loading and attaching to the ebpf program");
+        try (Tracer tracer = Tracer.attach(options); Server server = Server.listen(options)) {
+            Log.info("unix socket listening on " + options.socket);
+            Log.info("awaiting for new connections");
+            serve(tracer, server, stop, new Json(options.brief), options.sender != 0);
         }
+        Log.info("stopped");
     }
 
     /** Sends out what there is, then sleeps until there is more. */
     private static void serve(Tracer tracer, Server server, Stop stop, Json json, boolean sentOnly) {
         Event event = new Event();
-        boolean storm = false, lingered = false;
+        boolean storm = false, linger = false;
         while (!stop.requested) {
             int records = 0;
             for (json.setClock(); records < BATCH && tracer.ring.next(event); records++)
@@ -96,11 +104,11 @@ public final class Signals {
             if (dropped > 0) server.broadcast(json.line, json.encodeDropped(dropped));
             server.flush();
 
-            if (lingered) storm = records >= HOT;
-            lingered = storm && records < BATCH;
+            if (linger) storm = records >= HOT;
+            linger = storm && records < BATCH;
             if (records == BATCH) {
                 server.poll(0, stop.fd, Server.NO_RING);
-            } else if (lingered) {
+            } else if (linger) {
                 server.poll(LINGER, stop.fd, Server.NO_RING);
             } else {
                 long asleep = System.nanoTime();
@@ -114,7 +122,7 @@ public final class Signals {
     }
 }
 
-/** The command line, read as getopt_long(3) does: {@code -p 1}, {@code -p1}, {@code --pid 1}, {@code --pid=1}. */
+/** The command line: {@code -p 1}, {@code -p1}, {@code -vp1}, {@code --pid 1} or {@code --pid=1}. */
 final class Options {
     static final String USAGE = """
             Usage: sudo jbang Signals.java [OPTION]...
@@ -142,7 +150,7 @@ final class Options {
     Path socket = Path.of("/var/run/signals");
     String group;       // null: none
     boolean brief;
-    long ring;          // bytes; 0: as the object says
+    long ring = 8 << 20; // bytes
     Log.Level log = Log.Level.of(System.getenv().getOrDefault("SIGNALS_LOG", "info"));
     String answer;      // to print instead of running, or null
 
@@ -157,7 +165,7 @@ final class Options {
                 case "-s", "--signal" -> signals = Signal.mask(value(option));
                 case "-p", "--pid" -> target = (int) number(option, "", 1, PID_MAX_LIMIT);
                 case "-f", "--from" -> sender = (int) number(option, "", 1, PID_MAX_LIMIT);
-                case "--socket" -> socket = Path.of(value(option));
+                case "--socket" -> socket = path(option);
                 case "--group" -> group = value(option);
                 case "--short" -> brief = true;
                 case "--ring" -> ring = number(option, "KMG", Kernel.PAGE_SIZE, 1 << 30);
@@ -192,6 +200,16 @@ final class Options {
         return value;
     }
 
+    private Path path(String option) {
+        String value = value(option);
+        try {
+            if (!value.isEmpty()) return Path.of(value);
+        } catch (InvalidPathException e) {
+            throw Failure.usage(option + " " + value, "no path in this locale's character set, see locale(1)");
+        }
+        throw Failure.usage(option + " ''", "a path is expected");
+    }
+
     /** A number, with one of those units for the powers of 1024. */
     private long number(String option, String units, long least, long most) {
         String value = value(option);
@@ -207,8 +225,8 @@ final class Options {
 
 /** What could not be done, on what, errno's name, a hint: all of it in one line. */
 final class Failure extends RuntimeException {
-    static final int USAGE = 2;
-    final int status;
+    private static final int USAGE = 2;
+    private final int status;
 
     Failure(String what, String errno, String hint) { this(1, what, errno, hint); }
 
@@ -217,15 +235,28 @@ final class Failure extends RuntimeException {
         this.status = status;
     }
 
+    /** Prints the line; returns the exit status. */
+    int tell() {
+        if (status == USAGE) System.err.println("signals: " + getMessage());
+        else Log.error(getMessage());
+        return status;
+    }
+
     /** Words that cannot be understood. */
     static Failure usage(String what, String hint) { return new Failure(USAGE, what, "EINVAL", hint); }
 
-    /** java.nio tells by its exceptions' types what errno was. */
+    /** java.nio tells what errno was by the type of its exception or in strerror(3)'s words. */
     static Failure of(String what, IOException e, String hint) {
+        String words = e instanceof FileSystemException f && f.getReason() != null ? f.getReason() : "" + e.getMessage();
         String errno = e instanceof NoSuchFileException ? "ENOENT"
             : e instanceof FileAlreadyExistsException ? "EEXIST"
             : e instanceof AccessDeniedException ? "EACCES"
-            : e instanceof FileSystemException f && f.getReason() != null ? f.getReason() : String.valueOf(e.getMessage());
+            : words.startsWith("Operation not permitted") ? "EPERM"
+            : words.startsWith("Not a directory") ? "ENOTDIR"
+            : words.startsWith("Too many levels") ? "ELOOP"
+            : words.startsWith("Too many open files") ? "EMFILE"
+            : words.startsWith("Read-only") ? "EROFS"
+            : words.startsWith("No space") ? "ENOSPC" : words;
         return new Failure(what, errno, hint);
     }
 }
@@ -251,7 +282,7 @@ final class Log {
     private static void write(Level level, String line) {
         if (level.compareTo(threshold) > 0) return;
         String padded = (level + " ").substring(0, 5);
-        System.err.println("[" + Json.utc(System.currentTimeMillis() / 1000) + "Z " + padded + " signals] " + line);
+        System.err.println("[" + Json.utc(System.currentTimeMillis() / 1000) + "Z " + padded + " signals] " + line.replace('\n', ' '));
     }
 
     static void banner() {
@@ -265,29 +296,39 @@ final class Log {
 
 /**
  * SIGTERM, SIGINT and SIGHUP wake the loop, which ends and runs the same close() calls as any other end does.
- * The exit status is then 0, where the JVM would make it 128 and the signal.
+ * The exit status is then main's, where the JVM would make it 128 and the signal.
  */
-final class Stop extends Thread implements AutoCloseable {
-    final int fd = Kernel.eventfd();
+final class Stop extends Thread {
     volatile boolean requested;
-    private final CountDownLatch closed = new CountDownLatch(1);
+    volatile int fd = -1; // readable from then on
+    private volatile int status;
+    private final CountDownLatch ended = new CountDownLatch(1);
 
-    Stop() { Runtime.getRuntime().addShutdownHook(this); }
+    Stop() {
+        try {
+            Runtime.getRuntime().addShutdownHook(this);
+        } catch (IllegalStateException e) {
+            requested = true; // the signal was faster
+        }
+    }
+
+    /** Apart from the hook, which is to be in place before anything that takes time. */
+    void arm() { fd = Kernel.eventfd(); }
 
     @Override public void run() {
         requested = true;
-        Kernel.signal(fd);
+        if (fd >= 0) Kernel.wake(fd);
         try {
-            closed.await();
+            ended.await();
         } catch (InterruptedException e) {
             throw new AssertionError("nobody interrupts a shutdown hook", e);
         }
-        Runtime.getRuntime().halt(0);
+        Runtime.getRuntime().halt(status);
     }
 
-    @Override public void close() {
-        if (requested) closed.countDown();
-        else Runtime.getRuntime().removeShutdownHook(this); // a Failure on its way to main
+    void end(int status) {
+        this.status = status;
+        ended.countDown();
     }
 }
 
@@ -317,7 +358,7 @@ final class Event {
             JAVA_LONG.withName("sender_cgroup"),
             chars(16).withName("sender_comm"),
             chars(16).withName("sender_parent"),
-            JAVA_INT.withName("cmdline_size"), JAVA_INT.withName("cmdline_pad"),
+            JAVA_LONG.withName("cmdline_size"),
             chars(CMDLINE_MAX).withName("sender_cmdline"));
 
     static final int PID = offset("pid"), SIGNR = offset("signr"), TIME = offset("time");
@@ -373,13 +414,12 @@ final class Event {
 
     /** Codes above zero mean something else with each signal. */
     private Cause causeOfKernelsCode(int signr, int code) {
-        boolean forRunningThread = !flag(GROUP) && u32(PID) == u32(SENDER_TID);
         return switch (signr) {
             case Signal.SIGCHLD -> code <= Signal.CLD_CONTINUED ? Cause.CHILD : Cause.KERNEL;
             case Signal.SIGSYS -> code == Signal.SYS_SECCOMP ? Cause.SECCOMP : Cause.KERNEL;
             case Signal.SIGIO -> code <= Signal.POLL_HUP ? Cause.IO : Cause.KERNEL;
             case Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGFPE, Signal.SIGILL, Signal.SIGTRAP ->
-                forRunningThread ? Cause.FAULT : Cause.KERNEL;
+                forRunningThread() ? Cause.FAULT : Cause.KERNEL;
             // F_SETSIG's choice, with POLL_*; from a task on its way out it may as well be what clone(2)'s caller chose
             default -> code <= Signal.POLL_HUP && !flag(EXITING) ? Cause.IO : Cause.KERNEL;
         };
@@ -388,14 +428,15 @@ final class Event {
     /** SEND_SIG_NOINFO: on behalf of the running task. */
     private Cause causeWithoutInfo(int signr) {
         if (flag(GROUP)) return flag(EXITING) ? Cause.PDEATH : Cause.KILL; // kill(2) from Linux 7.3
-        boolean forRunningThread = u32(PID) == u32(SENDER_TID);
         return switch (signr) {
-            case Signal.SIGPIPE -> forRunningThread ? Cause.PIPE : Cause.KERNEL;
-            case Signal.SIGXFSZ -> forRunningThread ? Cause.RLIMIT : Cause.KERNEL;
+            case Signal.SIGPIPE -> forRunningThread() ? Cause.PIPE : Cause.KERNEL;
+            case Signal.SIGXFSZ -> forRunningThread() ? Cause.RLIMIT : Cause.KERNEL;
             case Signal.SIGKILL -> Cause.CGROUP;
             default -> Cause.KERNEL;
         };
     }
+
+    private boolean forRunningThread() { return !flag(GROUP) && u32(PID) == u32(SENDER_TID); }
 
     /** SEND_SIG_PRIV: the kernel's own. */
     private Cause causeOfKernel(int signr) {
@@ -495,7 +536,7 @@ final class Signal {
         String wanted = name.toUpperCase(Locale.ROOT);
         if (!wanted.startsWith("SIG")) wanted = "SIG" + wanted;
         for (int n = 1; n <= SIGRTMAX; n++)
-            if (name.equals(String.valueOf(n)) || wanted.equals(text(n)) || wanted.equals(realtime(n))) return n;
+            if (name.equals(String.valueOf(n)) || wanted.equals(text(n)) || n >= SIGRTMIN && wanted.equals(realtime(n))) return n;
         throw Failure.usage("--signal " + list, "'" + name + "' is no signal; kill -l lists names and numbers");
     }
 
@@ -545,18 +586,25 @@ final class Tracer implements AutoCloseable {
 
     /** Throws a Failure that names the step, the errno and what to do. What it leaves open, exit closes. */
     static Tracer attach(Options options) {
+        try {
+            return load(options);
+        } catch (IndexOutOfBoundsException | IllegalArgumentException e) {
+            throw new Failure("signals.bpf.o", "EINVAL", "the object is damaged: build it anew with test/build");
+        }
+    }
+
+    private static Tracer load(Options options) {
         BpfObject object = BpfObject.open("signals.bpf.o");
         Kernel.raiseMemlock();
 
-        long size = options.ring != 0 ? options.ring : object.ringSize("events");
-        int events = Bpf.createRingBuffer("events", size);
+        int events = Bpf.createRingBuffer("events", options.ring);
         int rodata = Bpf.createArray(".rodata", object.size(".rodata"), Bpf.BPF_F_RDONLY_PROG);
         int bss = Bpf.createArray(".bss", object.size(".bss"), Bpf.BPF_F_MMAPABLE);
 
         object.set("signals", options.signals, 8);
         object.set("target", options.target, 4);
         object.set("sender", options.sender, 4);
-        object.set("brief", options.brief ? 1 : 0, 4);
+        object.set("brief", options.brief && options.sender == 0 ? 1 : 0, 4); // who sent it is in a whole record only
         Bpf.update(rodata, object.bytes(".rodata"));
         Bpf.freeze(rodata); // from here on the verifier takes its values for constants
 
@@ -568,7 +616,7 @@ final class Tracer implements AutoCloseable {
 
         MemorySegment shared = Kernel.mmap("map .bss", bss, 0, Kernel.PAGE_SIZE, true);
         for (int fd : new int[] {prog, rodata, bss}) Kernel.close(fd); // the link holds the prog, the prog its maps
-        return new Tracer(new RingBuffer(events, size), link, shared, object);
+        return new Tracer(new RingBuffer(events, options.ring), link, shared, object);
     }
 
     /** With nobody listening the prog reserves nothing. */
@@ -579,7 +627,7 @@ final class Tracer implements AutoCloseable {
      * store, or the look at the ring that follows it sees the record. signals.bpf.c tells the other half at submit().
      */
     void park(boolean wanted) {
-        WORD.setVolatile(shared, parked, wanted ? 1 : 0);
+        WORD.setOpaque(shared, parked, wanted ? 1 : 0);
         VarHandle.fullFence();
     }
 
@@ -678,15 +726,17 @@ final class Json {
     }
 
     private static final byte[] TRUE = ascii("true"), FALSE = ascii("false");
-    private static final byte[] ELLIPSIS = "…".getBytes(UTF_8), REPLACEMENT = "\uFFFD".getBytes(UTF_8);
+    private static final byte[] ELLIPSIS = "…".getBytes(UTF_8);
 
     Json(boolean brief) { this.brief = brief; }
 
-    /** Before each batch: notices a clock that was set. Smaller differences are this measurement's own. */
+    /** Before each batch: notices a clock that was set. Differences below a millisecond are the measurement's own. */
     void setClock() {
+        long before = System.nanoTime();
         Instant now = Instant.now();
-        long offset = now.getEpochSecond() * 1_000_000_000 + now.getNano() - System.nanoTime();
-        if (Math.abs(offset - clock) > 1_000_000) clock = offset;
+        long after = System.nanoTime(), offset = now.getEpochSecond() * 1_000_000_000 + now.getNano() - after;
+        boolean interrupted = after - before > 100_000 && clock != 0;
+        if (!interrupted && Math.abs(offset - clock) > 1_000_000) clock = offset;
     }
 
     /** Writes the event's line into {@code line}; returns its length. */
@@ -749,7 +799,7 @@ final class Json {
 
     /** Who sent it, or who just ran. */
     private void sender(Event event, Cause cause) {
-        int cmdline = Math.min(event.u32(Event.CMDLINE_SIZE), Event.CMDLINE_MAX);
+        int cmdline = (int) Math.min(event.u64(Event.CMDLINE_SIZE), Event.CMDLINE_MAX);
         put(cause.sent ? Key.SENDER : Key.CONTEXT);
         if (sender.differs(event, Event.SENDER_PID, Event.SENDER_CMDLINE + cmdline)) sender(event, cmdline);
         put(sender.text, sender.size);
@@ -778,7 +828,8 @@ final class Json {
         while (end > Event.SENDER_CMDLINE && event.sample[end - 1] == 0) end--;
         if (end == Event.SENDER_CMDLINE) return;
         put(Key.CMDLINE).string(event.sample, Event.SENDER_CMDLINE, end);
-        if (event.u32(Event.CMDLINE_SIZE) <= Event.CMDLINE_MAX) return;
+        boolean cut = event.u64(Event.CMDLINE_SIZE) > Event.CMDLINE_MAX;
+        if (!cut || end < Event.SENDER_CMDLINE + Event.CMDLINE_MAX - 1) return; // or a short title over a long argv
         at--;
         put(ELLIPSIS);
         line[at++] = '"';
@@ -812,15 +863,7 @@ final class Json {
     }
 
     /** An address, as a string: JSON's numbers are doubles to many readers. */
-    private Json hex(long n) {
-        line[at++] = '"';
-        line[at++] = '0';
-        line[at++] = 'x';
-        for (int shift = Math.max(0, 60 - Long.numberOfLeadingZeros(n) / 4 * 4); shift >= 0; shift -= 4)
-            line[at++] = (byte) Character.forDigit((int) (n >>> shift & 15), 16);
-        line[at++] = '"';
-        return this;
-    }
+    private Json hex(long n) { return put(ascii("\"0x" + Long.toHexString(n) + "\"")); }
 
     /** RFC 3339 in UTC, with all nine digits of the nanoseconds. */
     private Json time(long nanoseconds) {
@@ -838,43 +881,18 @@ final class Json {
         return this;
     }
 
-    /** A JSON string. Bytes that are not UTF-8 become U+FFFD each, a NUL becomes a space. */
-    private Json string(byte[] text, int from, int end) {
-        line[at++] = '"';
-        for (int i = from; i < end; ) {
-            byte b = text[i] == 0 ? (byte) ' ' : text[i];
-            if (b >= ' ' && b != '"' && b != '\\' && b != 0x7F) {
-                line[at++] = b;
-                i++;
-            } else if (b >= 0) {
-                escape(b);
-                i++;
-            } else {
-                i += multibyte(text, i, end);
-            }
+    /**
+     * A JSON string of a process's bytes. What is not UTF-8 becomes U+FFFD, a NUL a space. Control characters are escaped,
+     * those that JSON would allow too: they are to reach no terminal.
+     */
+    private Json string(byte[] bytes, int from, int end) {
+        StringBuilder text = new StringBuilder().append('"');
+        for (char c : new String(bytes, from, end - from, UTF_8).replace('\0', ' ').toCharArray()) {
+            if (c == '"' || c == '\\') text.append('\\').append(c);
+            else if (Character.isISOControl(c)) text.append("\\u").append(HexFormat.of().toHexDigits(c));
+            else text.append(c);
         }
-        line[at++] = '"';
-        return this;
-    }
-
-    /** Copies one character of two to four bytes; returns how many it was. */
-    private int multibyte(byte[] text, int i, int end) {
-        int size = Utf8.size(text, i, end);
-        if (size == 0) put(REPLACEMENT);
-        else if (size == 2 && text[i] == (byte) 0xC2 && text[i + 1] < (byte) 0xA0) escape(text[i + 1] & 0xFF); // C1
-        else for (int k = i; k < i + size; k++) line[at++] = text[k];
-        return Math.max(1, size);
-    }
-
-    /** Control characters are escaped, those that JSON would allow too: they are to reach no terminal. */
-    private void escape(int c) {
-        line[at++] = '\\';
-        if (c == '"' || c == '\\') {
-            line[at++] = (byte) c;
-            return;
-        }
-        line[at++] = 'u';
-        for (int shift = 12; shift >= 0; shift -= 4) line[at++] = (byte) Character.forDigit(c >> shift & 15, 16);
+        return put(text.append('"').toString().getBytes(UTF_8));
     }
 
     /** Such as {@code 2026-11-22T19:54:02}. */
@@ -911,20 +929,6 @@ final class Memo {
     }
 }
 
-/** The Unicode Standard, table 3-7: well-formed UTF-8 byte sequences. */
-final class Utf8 {
-    /** The size, 2 to 4, of the well-formed character of more than one byte at i; 0 if there is none. */
-    static int size(byte[] text, int i, int end) {
-        int lead = text[i] & 0xFF, size = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
-        if (size == 0 || i + size > end) return 0;
-        int second = text[i + 1] & 0xFF;
-        int least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80, most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-        if (second < least || second > most) return 0;
-        for (int k = i + 2; k < i + size; k++) if (text[k] >= (byte) 0xC0) return 0;
-        return size;
-    }
-}
-
 /**
  * Paths of cgroups by their ids. An id is the inode number of the cgroup's folder and never used again, so an entry
  * never goes stale; the newest id takes the slot of an older one.
@@ -942,16 +946,17 @@ final class Cgroups {
     /** Such as {@code /system.slice/cron.service}; empty where it cannot be told. */
     byte[] path(long id) {
         int slot = (int) id & SLOTS - 1;
-        if (ids[slot] != id || paths[slot] == null) {
-            ids[slot] = id;
-            paths[slot] = mountFd < 0 ? UNKNOWN : resolve(id);
-        }
-        return paths[slot];
+        if (ids[slot] == id && paths[slot] != null) return paths[slot];
+        byte[] path = mountFd < 0 ? UNKNOWN : resolve(id);
+        if (path == null) return UNKNOWN;
+        ids[slot] = id;
+        return paths[slot] = path;
     }
 
-    /** By the file handle that the id is: one look-up, where a walk would read every folder. */
+    /** By the file handle that the id is: one look-up, where a walk would read every folder. Null: try again. */
     private byte[] resolve(long id) {
         int fd = Kernel.openByHandle(mountFd, FILEID_KERNFS, id);
+        if (fd == -Kernel.EMFILE) return null;
         if (fd < 0) return UNKNOWN; // ESTALE: it is gone; EPERM: CAP_DAC_READ_SEARCH is not ours
         byte[] path = Kernel.pathOf(fd, PATH_MAX);
         Kernel.close(fd);
@@ -1062,7 +1067,7 @@ final class Client implements AutoCloseable {
     void rewind() { offset = 0; }
 
     /** Before the oldest block is overwritten: who still stands in it keeps the line begun and misses the rest. */
-    void leave(long oldest) {
+    void leaveBlock(long oldest) {
         if (block != oldest) return;
         ByteBuffer bytes = backlog.block(oldest);
         int next = offset;
@@ -1097,6 +1102,7 @@ final class Server implements AutoCloseable {
     // include/uapi/asm-generic/poll.h; struct pollfd { int fd; short events, revents; }
     private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16, POLLFD_SIZE = 8, EVENTS = 4, REVENTS = 6;
     private static final int QUEUE = 128, SUN_PATH_MAX = 107; // bytes, without the NUL
+    private static final int S_IFMT = 0170000, S_IFSOCK = 0140000, S_ISVTX = 01000, S_IWOTH_IWGRP = 022; // uapi/linux/stat.h
     private static final long SECOND = 1_000_000_000;
 
     private final AFUNIXServerSocketChannel bound, listener;
@@ -1107,15 +1113,15 @@ final class Server implements AutoCloseable {
     private final List<Client> clients = new ArrayList<>();
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
     private MemorySegment pollfds = MemorySegment.NULL;
-    private boolean accepting = true;
+    private long acceptFrom = System.nanoTime(); // later than now: file descriptors have run out
 
-    private Server(AFUNIXServerSocketChannel bound, Path path) throws IOException {
+    private Server(AFUNIXServerSocketChannel bound, Path path, Object inode) throws IOException {
         this.bound = bound;
         this.path = path;
+        this.inode = inode;
         // Accepts by a channel that knows nothing of bind(2)'s path: junixsocket refuses to once that path is gone.
         listener = FileDescriptorCast.using(bound.getFileDescriptor()).as(AFUNIXServerSocketChannel.class);
         listenerFd = fd(bound.getFileDescriptor());
-        inode = inode(path);
     }
 
     /** junixsocket takes as long to load as all the rest of the start: so it loads meanwhile. */
@@ -1124,8 +1130,8 @@ final class Server implements AutoCloseable {
             @Override public void run() {
                 try (AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open()) {
                     fd(channel.getFileDescriptor());
-                } catch (IOException e) {
-                    Log.debug("loading junixsocket: " + e.getMessage() + "; listen() will say so again");
+                } catch (IOException | LinkageError e) {
+                    Log.debug("loading junixsocket: " + e); // listen() meets it again
                 }
             }
         }.start();
@@ -1144,16 +1150,21 @@ final class Server implements AutoCloseable {
             Path room = folder.resolve(".signals-" + Long.toString(System.nanoTime(), 36)), socket = room.resolve("socket");
             if (Math.max(length(path), length(socket)) > SUN_PATH_MAX)
                 throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
+            checkOwner(folder, what);
             removeStale(path, what);
             Files.createDirectory(room, PosixFilePermissions.asFileAttribute(mode("rwx------")));
             try {
                 AFUNIXServerSocketChannel channel = bind(socket, options.group, what);
+                Server server = new Server(channel, path, inode(socket));
                 Files.createLink(path, socket);
-                return new Server(channel, path);
+                return server;
             } finally {
                 Files.deleteIfExists(socket);
                 Files.delete(room);
             }
+        } catch (LinkageError e) {
+            throw new Failure("loading junixsocket's native library", "EACCES",
+                "java.io.tmpdir, " + System.getProperty("java.io.tmpdir") + ", is to be writable");
         } catch (IOException e) {
             throw Failure.of(what, e, e instanceof NoSuchFileException ? "that folder does not exist; --socket PATH chooses another"
                 : "can this process write in that folder? --socket PATH chooses another");
@@ -1166,6 +1177,7 @@ final class Server implements AutoCloseable {
         channel.bind(AFUNIXSocketAddress.of(socket), QUEUE);
         try {
             var groups = socket.getFileSystem().getUserPrincipalLookupService();
+            if (group != null && group.startsWith("-")) throw new UserPrincipalNotFoundException(group); // Java takes -1
             if (group != null) Files.setAttribute(socket, "posix:group", groups.lookupPrincipalByGroupName(group));
         } catch (UserPrincipalNotFoundException e) {
             throw new Failure(what, "ENOENT", "there is no group " + group + "; getent group lists them");
@@ -1174,18 +1186,31 @@ final class Server implements AutoCloseable {
         return channel;
     }
 
+    /** Only root and this user may rename what is in the folder: else a socket, or a link, could be swapped for another. */
+    private static void checkOwner(Path folder, String what) throws IOException {
+        int uid = (int) Files.getAttribute(folder, "unix:uid"), mode = (int) Files.getAttribute(folder, "unix:mode");
+        boolean ours = uid == 0 || uid == (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+        if (!ours || (mode & S_IWOTH_IWGRP) != 0 && (mode & S_ISVTX) == 0)
+            throw new Failure(what, "EPERM", "other users can write in that folder; --socket PATH chooses another");
+    }
+
     /** Clears a socket that nobody listens at any more out of the way. Whatever else stands there is not touched. */
     private static void removeStale(Path path, String what) throws IOException {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) return;
-        if (!Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).isOther())
+        if (((int) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS) & S_IFMT) != S_IFSOCK)
             throw new Failure(what, "EEXIST", "what stands there is no socket: move it, or give another --socket PATH");
-        try (AFUNIXSocketChannel other = AFUNIXSocketChannel.open(AFUNIXSocketAddress.of(path))) {
-            throw new Failure(what, "EADDRINUSE", "process " + other.getPeerCredentials().getPid()
-                + " listens there: stop it, or give another --socket PATH");
+        String other = "another program";
+        try (AFUNIXSocketChannel channel = AFUNIXSocketChannel.open()) {
+            channel.configureBlocking(false); // its queue may be full
+            if (channel.connect(AFUNIXSocketAddress.of(path))) other = "process " + channel.getPeerCredentials().getPid();
         } catch (ConnectionRefusedSocketException e) {
             Files.delete(path);
             Log.debug("removed the stale socket " + path);
+            return;
+        } catch (IOException e) {
+            Log.debug("connecting to " + path + ": " + e.getMessage());
         }
+        throw new Failure(what, "EADDRINUSE", other + " listens there: stop it, or give another --socket PATH");
     }
 
     private static Set<PosixFilePermission> mode(String mode) { return PosixFilePermissions.fromString(mode); }
@@ -1204,7 +1229,7 @@ final class Server implements AutoCloseable {
         if (clients.isEmpty()) return;
         if (!backlog.hasRoom(size)) flush();
         if (!backlog.hasRoom(size)) {
-            for (int i = 0; i < clients.size(); i++) clients.get(i).leave(backlog.oldest());
+            for (int i = 0; i < clients.size(); i++) clients.get(i).leaveBlock(backlog.oldest());
             backlog.advance();
         }
         backlog.append(line, size);
@@ -1230,14 +1255,13 @@ final class Server implements AutoCloseable {
             pollfds = Arena.ofAuto().allocate(2L * count * POLLFD_SIZE, POLLFD_SIZE);
         expect(0, stopFd, POLLIN);
         expect(1, ringFd, POLLIN);
+        boolean accepting = System.nanoTime() - acceptFrom >= 0;
         expect(2, accepting ? listenerFd : -1, POLLIN);
         for (int i = 3; i < count; i++) {
             Client client = clients.get(i - 3);
             expect(i, client.fd, (client.readable ? POLLIN : 0) | (client.full ? POLLOUT : 0));
         }
-        // Out of file descriptors, new clients wait in the kernel's queue: try again after a second.
-        long timeout = accepting || nanoseconds != FOREVER ? nanoseconds : SECOND;
-        if (Kernel.ppoll(pollfds, count, timeout) == 0) accepting = true;
+        Kernel.ppoll(pollfds, count, accepting || nanoseconds != FOREVER ? nanoseconds : SECOND);
 
         for (int i = count - 1; i >= 3; i--) attend(clients.get(i - 3), revents(i));
         if (revents(2) != 0) accept();
@@ -1259,7 +1283,7 @@ final class Server implements AutoCloseable {
             Log.debug("client " + client.fd + " disconnected: " + e.getMessage());
             clients.remove(client);
             client.close();
-            accepting = true;
+            acceptFrom = System.nanoTime();
         }
     }
 
@@ -1270,8 +1294,8 @@ final class Server implements AutoCloseable {
                 Log.debug("client " + clients.getLast().fd + " connected");
             }
         } catch (IOException e) {
-            Log.warn("accepting a client: " + e.getMessage());
-            accepting = false;
+            Log.warn("accepting a client: " + e.getMessage() + "; new ones wait for a second");
+            acceptFrom = System.nanoTime() + SECOND;
         }
     }
 
@@ -1321,8 +1345,6 @@ final class BpfObject {
             return new BpfObject(name, in.readAllBytes());
         } catch (IOException e) {
             throw Failure.of(name, e, "");
-        } catch (IndexOutOfBoundsException | IllegalArgumentException e) {
-            throw new Failure(name, "EINVAL", "the object is damaged: build it anew with test/build");
         }
     }
 
@@ -1395,13 +1417,6 @@ final class BpfObject {
         else file.putInt(at, (int) value);
     }
 
-    /** What section .maps says of a ring buffer: its size in bytes. */
-    long ringSize(String map) {
-        int struct = btf.typeOfVar(map);
-        if (btf.arrayLength(struct, "type") != Bpf.BPF_MAP_TYPE_RINGBUF) throw unsupported("map " + map + " of that type");
-        return btf.arrayLength(struct, "max_entries");
-    }
-
     /** Puts file descriptors of maps where instructions load the address of a map, or of a variable in one. */
     void relocateMaps(Map<String, Integer> fds) {
         Section table = section(".rel" + PROG), code = section(PROG), names = section(".strtab"), syms = section(".symtab");
@@ -1450,7 +1465,7 @@ final class BpfObject {
 
 /** BTF, the types of an object or of the running kernel: include/uapi/linux/btf.h. */
 final class Btf {
-    private static final int MAGIC = 0xEB9F, KIND_PTR = 2, KIND_ARRAY = 3, KIND_STRUCT = 4, KIND_UNION = 5, KIND_VAR = 14;
+    private static final int MAGIC = 0xEB9F, KIND_STRUCT = 4, KIND_UNION = 5;
 
     /** By kind: bytes that follow struct btf_type's twelve, and bytes for each of its vlen. */
     private static final int[] MORE = {0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0};
@@ -1499,7 +1514,6 @@ final class Btf {
     private int info(int id) { return raw.getInt(start(id) + 4); }
     private int kind(int id) { return info(id) >>> 24 & 31; }
     private int vlen(int id) { return info(id) & 0xFFFF; }
-    private int type(int id) { return raw.getInt(start(id) + 8); }
     String name(int id) { return string(raw.getInt(start(id))); }
 
     String string(int offset) {
@@ -1541,21 +1555,6 @@ final class Btf {
             if (offset >= 0) return offset(id, i) + offset;
         }
         return -1;
-    }
-
-    int typeOfVar(String name) {
-        for (int id = 1; exists(id); id++) if (kind(id) == KIND_VAR && name(id).equals(name)) return type(id);
-        throw new IllegalArgumentException(name);
-    }
-
-    /** A map's attribute as bpf_helpers.h writes it: {@code int (*type)[27]} is 27. */
-    int arrayLength(int struct, String member) {
-        for (int i = 0; i < vlen(struct); i++) {
-            int pointer = raw.getInt(member(struct, i) + 4);
-            if (memberName(struct, i).equals(member) && kind(pointer) == KIND_PTR && kind(type(pointer)) == KIND_ARRAY)
-                return raw.getInt(start(type(pointer)) + 20);
-        }
-        throw new IllegalArgumentException(member);
     }
 }
 
@@ -1637,18 +1636,19 @@ final class Bpf {
         }
     }
 
-    /** A refusal is asked for once more, now with a log: it prints what the verifier has to say. */
+    /** After a refusal, asks once more with a log and prints what the verifier has to say. */
     static int loadRawTracepoint(String name, byte[] insns, byte[] license) {
+        String what = "BPF_PROG_LOAD " + name;
         try (Attr attr = new Attr(); Attr again = new Attr()) {
             int prog = load(attr, insns, license, 0, MemorySegment.NULL, name).call(BPF_PROG_LOAD);
-            if (prog == -Kernel.EPERM || Kernel.isLockedDown()) throw refused("BPF_PROG_LOAD " + name, -prog);
-            if (prog >= 0) return prog;
-            MemorySegment log = again.arena.allocate(LOG_SIZE);
-            try {
-                return load(again, insns, license, LOG_SIZE, log, name).call(BPF_PROG_LOAD, "BPF_PROG_LOAD " + name);
-            } finally {
-                log.getString(0).lines().forEach(Log::error);
+            if (prog < 0 && prog != -Kernel.EPERM && !Kernel.isLockedDown()) {
+                MemorySegment log = again.arena.allocate(LOG_SIZE);
+                prog = load(again, insns, license, LOG_SIZE, log, name).call(BPF_PROG_LOAD);
+                if (prog < 0) log.getString(0).lines().forEach(Log::error);
             }
+            if (prog < 0) throw refused(what, -prog);
+            Log.debug(what + ", " + insns.length / INSN_SIZE + " instructions");
+            return prog;
         }
     }
 
@@ -1688,7 +1688,7 @@ final class Kernel {
     };
 
     // include/uapi/asm-generic/errno-base.h
-    static final int EPERM = 1, EINTR = 4, ENOMEM = 12, EINVAL = 22, ENOSYS = 38;
+    static final int EPERM = 1, EINTR = 4, ENOMEM = 12, EINVAL = 22, EMFILE = 24, ENOSYS = 38;
     private static final Map<Integer, String> ERRNO = Map.ofEntries(Map.entry(1, "EPERM"), Map.entry(2, "ENOENT"),
         Map.entry(7, "E2BIG"), Map.entry(9, "EBADF"), Map.entry(12, "ENOMEM"), Map.entry(13, "EACCES"),
         Map.entry(14, "EFAULT"), Map.entry(22, "EINVAL"), Map.entry(24, "EMFILE"), Map.entry(28, "ENOSPC"),
@@ -1753,7 +1753,7 @@ final class Kernel {
     }
 
     /** Makes an eventfd readable. */
-    static void signal(int eventfd) {
+    static void wake(int eventfd) {
         try (Arena arena = Arena.ofConfined()) {
             call(NR.write, eventfd, arena.allocateFrom(JAVA_LONG, 1).address(), 8, 0, 0, 0);
         }

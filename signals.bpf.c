@@ -80,7 +80,7 @@ struct event {
 	u64 sender_cgroup;
 	char sender_comm[16];
 	char sender_parent[16];
-	u32 cmdline_size, cmdline_pad; // whole size; more than CMDLINE_MAX means that it is cut
+	u64 cmdline_size;             // more than CMDLINE_MAX: it is cut
 	char sender_cmdline[CMDLINE_MAX];
 };
 _Static_assert(sizeof(struct event) == 152 + CMDLINE_MAX, "Event.LAYOUT in Signals.java relies on it");
@@ -162,8 +162,8 @@ INLINE void submit(void *sample)
 	// Or it sets it right now. The xchg() in bpf_ringbuf_commit() is a full barrier, and so is the
 	// reader's between its store to `parked` and its last look at the ring: of the two, at least one
 	// sees the other. No atomic is needed here, so this holds on every kernel with ring buffers. If
-	// there is no room for the waking record, those that took it came after the reader's last look,
-	// saw `parked` above, and wake it.
+	// there is no room for the waking record, then others took it, each after this record and so,
+	// by the ring's lock, after the reader's last look: they saw `parked` above, and wake it.
 	if (parked && (sample = bpf_ringbuf_reserve(&events, 8, 0)))
 		bpf_ringbuf_discard(sample, BPF_RB_FORCE_WAKEUP);
 }
@@ -180,7 +180,7 @@ int on_signal(u64 *ctx)
 	const struct cred *cred = 0;
 	struct css_set *set = 0, *current_set = 0;
 	struct mm_struct *mm = 0;
-	u64 arg_start = 0, arg_end = 0, size = 0;
+	u64 arg_start = 0, arg_end = 0, size = 0, whole = 0;
 	u32 tgid = 0, flags = 0;
 	struct event *e;
 
@@ -199,9 +199,11 @@ int on_signal(u64 *ctx)
 	if (mm) {
 		read(arg_start, mm->arg_start);
 		read(arg_end, mm->arg_end);
-		size = arg_end - arg_start;
-		if (size > CMDLINE_MAX)
+		size = whole = arg_end - arg_start;
+		if (size > CMDLINE_MAX) {
 			size = CMDLINE_MAX;
+			whole = CMDLINE_MAX + 1; // any task may set its own arg_end, to anything: prctl(2)
+		}
 	}
 	e = reserve(size);
 	if (!e) {
@@ -253,7 +255,7 @@ int on_signal(u64 *ctx)
 	// its command line; what follows arg_end is the environment, and not ours to read
 	e->cmdline_size = 0;
 	if (size && !bpf_probe_read_user(e->sender_cmdline, size, (void *) arg_start))
-		e->cmdline_size = arg_end - arg_start;
+		e->cmdline_size = whole;
 	submit(e);
 	return 0;
 }

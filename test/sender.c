@@ -10,7 +10,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -120,6 +122,41 @@ static void overflow(int signr)
 	for (int i = 0; i < 10; i++) sigqueue(getpid(), signr, value);
 }
 
+// title SIZE: claims a command line of that size, as any process may, and sends itself SIGUSR1
+static void title(long size)
+{
+	static char text[4096];
+	struct prctl_mm_map map = {.exe_fd = -1};
+	unsigned long *members[55] = {[26] = (void *) &map.start_code, [27] = (void *) &map.end_code,
+		[28] = (void *) &map.start_stack, [45] = (void *) &map.start_data, [46] = (void *) &map.end_data,
+		[47] = (void *) &map.start_brk, [50] = (void *) &map.env_start, [51] = (void *) &map.env_end};
+	char line[4096], *word = line;
+	FILE *stat = fopen("/proc/self/stat", "r"); // proc(5) numbers its words from 1; ours has no space in its name
+	if (!stat || !fgets(line, sizeof line, stat)) abort();
+	for (int i = 1; i < 55 && (word = strtok(i == 1 ? line : NULL, " ")); i++)
+		if (members[i]) *members[i] = strtoul(word, NULL, 10);
+	memset(text, 'x', sizeof text);
+	map.brk = (unsigned long) sbrk(0);
+	map.arg_start = (unsigned long) text;
+	map.arg_end = map.arg_start + size;
+	say("pid", getpid());
+	if (prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0)) abort();
+	signal(SIGUSR1, SIG_IGN);
+	kill(getpid(), SIGUSR1);
+}
+
+// busy PATH: a socket that nobody can connect to: its listener does not accept, and its queue is full
+static void busy(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+	if (bind(listener, (void *) &address, sizeof address) || listen(listener, 0)) abort();
+	while (!connect(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), (void *) &address, sizeof address));
+	say("pid", getpid());
+	for (;;) pause();
+}
+
 int main(int argc, char **argv)
 {
 	const char *how = argc > 1 ? argv[1] : "";
@@ -154,6 +191,8 @@ int main(int argc, char **argv)
 		kill(getpid(), SIGUSR1);
 	} else if (!strcmp(how, "timer")) timer(arg(argv, 2), arg(argv, 3));
 	else if (!strcmp(how, "pdeath")) pdeath(arg(argv, 2));
+	else if (!strcmp(how, "title")) title(arg(argv, 2));
+	else if (!strcmp(how, "busy")) busy(argv[2]);
 	else if (!strcmp(how, "cpu")) cpu();
 	else if (!strcmp(how, "seccomp")) refused();
 	else if (!strcmp(how, "overflow")) overflow(arg(argv, 2));
