@@ -12,7 +12,7 @@
 //
 // It loads a small eBPF prog (signals.bpf.c) that the kernel runs whenever a signal is sent. The prog leaves a record
 // in a ring buffer; one thread turns each record into a line of JSON and hands the line to every client of a Unix
-// socket. Nothing is needed on the host but a JDK: the loader below speaks bpf(2) by itself.
+// socket. The host needs a JDK and JBang, and neither libbpf nor clang: the loader below speaks bpf(2) by itself.
 //
 //     kill(2) ─▶ kernel: signal_generate ─▶ prog on_signal ─▶ ring buffer "events"          signals.bpf.c
 //                                                                   │
@@ -22,8 +22,8 @@
 //                    │                               │ a line
 //                    └─▶ accept, read, drop   Backlog.append ─▶ Client.send ─▶ nc -U        §6
 //
-// To read it: §1 the program in thirty lines; §2 what a signal tells; §3 how the prog gets into the kernel; §4 to §6
-// the way of an event; §7 and §8 the cellar: object file and kernel types, system calls.
+// To read it: §1 the program, its options and its end; §2 what a signal tells; §3 how the prog gets into the kernel;
+// §4 to §6 the way of an event; §7 and §8 the cellar: object file and kernel types, system calls.
 //
 // It refuses to be a daemon, to write files, and to need anything but JBang and junixsocket.
 
@@ -50,7 +50,10 @@ public final class Signals {
     /** Records taken from the ring buffer before the clients are looked after again. */
     private static final int BATCH = 256;
 
-    /** Woken again within this time, ns, the reader takes it for a storm and looks this often by itself instead. */
+    /**
+     * Woken again within this time, ns, the reader takes it for a storm and looks this often by itself instead: a
+     * wake-up costs the sender some ten times what the prog does, and this is the most that a line is delayed.
+     */
     private static final long LINGER = 500_000;
 
     /** Records such a look must bring for another: below that, a wake-up per record is cheaper, and prompt. */
@@ -58,8 +61,12 @@ public final class Signals {
 
     public static void main(String... arguments) {
         Stop stop = new Stop();
-        int status = status(stop, arguments);
-        stop.end(status);
+        int status = 1;
+        try {
+            status = status(stop, arguments);
+        } finally {
+            stop.end(status);
+        }
         if (status != 0) System.exit(status);
     }
 
@@ -175,7 +182,7 @@ final class Options {
                 default -> throw Failure.usage(option, "no such option; --help lists them");
             }
         }
-        if (Long.bitCount(ring) > 1) throw Failure.usage("--ring " + ring, "a power of two is expected, such as 1M or 8M");
+        if (Long.bitCount(ring) > 1) throw Failure.usage("--ring " + ring, "a power of two is expected, such as 8M");
     }
 
     private String next() {
@@ -189,12 +196,12 @@ final class Options {
     }
 
     private String unused(String option) {
-        if (rest != null && option.startsWith("--")) throw Failure.usage(option + "=" + rest, "this option takes no value");
+        if (rest != null && option.startsWith("--")) throw Failure.usage(option + "=" + rest, "it takes no value");
         return rest;
     }
 
     private String value(String option) {
-        if (rest == null && at == words.length) throw Failure.usage(option, "this option needs a value; --help tells which");
+        if (rest == null && at == words.length) throw Failure.usage(option, "it needs a value; --help tells which");
         String value = rest != null ? rest : words[at++];
         rest = null;
         return value;
@@ -247,7 +254,8 @@ final class Failure extends RuntimeException {
 
     /** java.nio tells what errno was by the type of its exception or in strerror(3)'s words. */
     static Failure of(String what, IOException e, String hint) {
-        String words = e instanceof FileSystemException f && f.getReason() != null ? f.getReason() : "" + e.getMessage();
+        String reason = e instanceof FileSystemException f ? f.getReason() : null;
+        String words = reason != null ? reason : "" + e.getMessage();
         String errno = e instanceof NoSuchFileException ? "ENOENT"
             : e instanceof FileAlreadyExistsException ? "EEXIST"
             : e instanceof AccessDeniedException ? "EACCES"
@@ -281,8 +289,8 @@ final class Log {
 
     private static void write(Level level, String line) {
         if (level.compareTo(threshold) > 0) return;
-        String padded = (level + " ").substring(0, 5);
-        System.err.println("[" + Json.utc(System.currentTimeMillis() / 1000) + "Z " + padded + " signals] " + line.replace('\n', ' '));
+        String time = Json.utc(System.currentTimeMillis() / 1000), padded = (level + " ").substring(0, 5);
+        System.err.println("[" + time + "Z " + padded + " signals] " + line.replace('\n', ' '));
     }
 
     static void banner() {
@@ -400,7 +408,7 @@ final class Event {
         return code == Signal.SI_USER ? causeWithoutInfo(signr) : causeOfKernel(signr);
     }
 
-    /** Codes of zero and below come from system calls: kill(2), tkill(2), rt_sigqueueinfo(2), or from timers and I/O. */
+    /** Codes of zero and below come from kill(2), tkill(2), rt_sigqueueinfo(2), or from timers and I/O. */
     private Cause causeOfSendersCode(int code) {
         return switch (code) {
             case Signal.SI_USER -> flag(GROUP) && !flag(EXITING) ? Cause.KILL : Cause.KERNEL;
@@ -527,16 +535,19 @@ final class Signal {
 
     /** Bit n-1 for each signal n of a list such as {@code TERM,9,SIGRTMIN+1}; {@code ^LIST}: for all others. */
     static long mask(String list) {
+        boolean others = list.startsWith("^");
         long mask = 0;
-        for (String name : list.substring(list.startsWith("^") ? 1 : 0).split(",", -1)) mask |= 1L << number(name, list) - 1;
-        return list.startsWith("^") ? ~mask : mask;
+        for (String name : list.substring(others ? 1 : 0).split(",", -1)) mask |= 1L << number(name, list) - 1;
+        return others ? ~mask : mask;
     }
 
     private static int number(String name, String list) {
         String wanted = name.toUpperCase(Locale.ROOT);
         if (!wanted.startsWith("SIG")) wanted = "SIG" + wanted;
-        for (int n = 1; n <= SIGRTMAX; n++)
-            if (name.equals(String.valueOf(n)) || wanted.equals(text(n)) || n >= SIGRTMIN && wanted.equals(realtime(n))) return n;
+        for (int n = 1; n <= SIGRTMAX; n++) {
+            if (name.equals(String.valueOf(n)) || wanted.equals(text(n))) return n;
+            if (n >= SIGRTMIN && wanted.equals(realtime(n))) return n; // SIGRTMIN+16 is SIGRTMAX-14
+        }
         throw Failure.usage("--signal " + list, "'" + name + "' is no signal; kill -l lists names and numbers");
     }
 
@@ -612,7 +623,6 @@ final class Tracer implements AutoCloseable {
         object.relocateFields(Btf.ofKernel());
         int prog = Bpf.loadRawTracepoint("on_signal", object.prog(), object.license());
         int link = Bpf.openRawTracepoint("signal_generate", prog);
-        Log.debug("attached prog on_signal to raw tracepoint signal_generate");
 
         MemorySegment shared = Kernel.mmap("map .bss", bss, 0, Kernel.PAGE_SIZE, true);
         for (int fd : new int[] {prog, rodata, bss}) Kernel.close(fd); // the link holds the prog, the prog its maps
@@ -671,7 +681,7 @@ final class RingBuffer implements AutoCloseable {
         data = producerPage.asSlice(Kernel.PAGE_SIZE);
     }
 
-    /** Reads the next sample into the event; false when there is none, or the next is reserved but not yet submitted. */
+    /** Reads the next sample into the event; false when there is none, or it is reserved and not yet submitted. */
     boolean next(Event event) {
         // Pairs with smp_store_release(&rb->producer_pos) in __bpf_ringbuf_reserve().
         while (consumer < (long) POSITION.getAcquire(producerPage, 0L)) {
@@ -719,8 +729,8 @@ final class Json {
 
     /** The keys, each after its comma: an object's first one has a brace put over it. */
     private enum Key {
-        PID, SIGNR, SIGNAL, TIME, COMM, TGID, UID, CGROUP, CAUSE, CODE, RESULT, GROUP, STATUS, ADDR, SYSCALL, ARCH, VALUE,
-        SENDER, CONTEXT, TID, CMDLINE, PPID, PARENT, DROPPED;
+        PID, SIGNR, SIGNAL, TIME, COMM, TGID, UID, CGROUP, CAUSE, CODE, RESULT, GROUP, STATUS, ADDR, SYSCALL, ARCH,
+        VALUE, SENDER, CONTEXT, TID, CMDLINE, PPID, PARENT, DROPPED;
 
         final byte[] json = ascii(",\"" + name().toLowerCase(Locale.ROOT) + "\":");
     }
@@ -771,7 +781,8 @@ final class Json {
         put(Key.SIGNAL).nameOr(Signal.name(signr), signr).put(Key.TIME).time(event.u64(Event.TIME) + clock);
         if (target.differs(event, Event.TGID, Event.COMM + Event.COMM_SIZE)) target(event);
         put(target.text, target.size).put(Key.CAUSE).put(cause.json);
-        put(Key.CODE).nameOr(Signal.code(signr, code, cause), code).put(Key.RESULT).nameOr(Signal.result(result), result);
+        put(Key.CODE).nameOr(Signal.code(signr, code, cause), code);
+        put(Key.RESULT).nameOr(Signal.result(result), result);
         put(Key.GROUP).put(event.flag(Event.GROUP) ? TRUE : FALSE);
     }
 
@@ -808,7 +819,8 @@ final class Json {
     private void sender(Event event, int cmdline) {
         int start = at;
         put(Key.PID).number(event.u32(Event.SENDER_PID)).put(Key.TID).number(event.u32(Event.SENDER_TID));
-        put(Key.UID).number(event.u32(Event.SENDER_UID) & 0xFFFF_FFFFL).put(Key.COMM).name(event.sample, Event.SENDER_COMM);
+        put(Key.UID).number(event.u32(Event.SENDER_UID) & 0xFFFF_FFFFL);
+        put(Key.COMM).name(event.sample, Event.SENDER_COMM);
         cmdline(event, cmdline);
         put(Key.PPID).number(event.u32(Event.SENDER_PPID)).put(Key.PARENT).name(event.sample, Event.SENDER_PARENT);
         cgroup(event.u64(Event.SENDER_CGROUP));
@@ -882,8 +894,8 @@ final class Json {
     }
 
     /**
-     * A JSON string of a process's bytes. What is not UTF-8 becomes U+FFFD, a NUL a space. Control characters are escaped,
-     * those that JSON would allow too: they are to reach no terminal.
+     * A JSON string of a process's bytes. What is not UTF-8 becomes U+FFFD, a NUL a space. Control characters are
+     * escaped, those that JSON would allow too: they are to reach no terminal.
      */
     private Json string(byte[] bytes, int from, int end) {
         StringBuilder text = new StringBuilder().append('"');
@@ -984,7 +996,7 @@ final class Cgroups {
 final class Backlog {
     private static final int BLOCKS = 128, BLOCK_SIZE = 128 << 10; // 16 MiB at most, allocated as they are needed
 
-    private final ByteBuffer[] blocks = new ByteBuffer[BLOCKS]; // block n in slot n % BLOCKS, written up to its position
+    private final ByteBuffer[] blocks = new ByteBuffer[BLOCKS]; // block n in slot n % BLOCKS, up to its position
     private final int[] lines = new int[BLOCKS];                // in each of them
     long head;                                                  // the block that is written to
 
@@ -1045,7 +1057,8 @@ final class Client implements AutoCloseable {
                 pending = ByteBuffer.wrap(("{\"lost\":" + lost + "}\n").getBytes(ISO_8859_1));
                 lost = 0;
             }
-            ByteBuffer bytes = pending.hasRemaining() ? pending : backlog.block(block).duplicate().flip().position(offset);
+            ByteBuffer unsent = backlog.block(block).duplicate().flip().position(offset);
+            ByteBuffer bytes = pending.hasRemaining() ? pending : unsent;
             if (bytes.hasRemaining()) {
                 int sent = channel.write(bytes);
                 if (bytes != pending) offset += sent;
@@ -1100,9 +1113,10 @@ final class Server implements AutoCloseable {
     static final int NO_RING = -1; // poll(2) skips a negative fd
 
     // include/uapi/asm-generic/poll.h; struct pollfd { int fd; short events, revents; }
-    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16, POLLFD_SIZE = 8, EVENTS = 4, REVENTS = 6;
+    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
+    private static final int POLLFD_SIZE = 8, EVENTS = 4, REVENTS = 6;
     private static final int QUEUE = 128, SUN_PATH_MAX = 107; // bytes, without the NUL
-    private static final int S_IFMT = 0170000, S_IFSOCK = 0140000, S_ISVTX = 01000, S_IWOTH_IWGRP = 022; // uapi/linux/stat.h
+    private static final int S_IFMT = 0170000, S_IFSOCK = 0140000, S_ISVTX = 01000, S_IWGRP_IWOTH = 022;
     private static final long SECOND = 1_000_000_000;
 
     private final AFUNIXServerSocketChannel bound, listener;
@@ -1147,7 +1161,8 @@ final class Server implements AutoCloseable {
             Path absolute = options.socket.toAbsolutePath(), name = absolute.getFileName();
             if (name == null) throw new Failure(what, "EISDIR", "give a --socket PATH in a folder");
             Path folder = absolute.getParent().toRealPath(), path = folder.resolve(name);
-            Path room = folder.resolve(".signals-" + Long.toString(System.nanoTime(), 36)), socket = room.resolve("socket");
+            Path room = folder.resolve(".signals-" + Long.toString(System.nanoTime(), 36));
+            Path socket = room.resolve("socket");
             if (Math.max(length(path), length(socket)) > SUN_PATH_MAX)
                 throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
             checkOwner(folder, what);
@@ -1166,8 +1181,8 @@ final class Server implements AutoCloseable {
             throw new Failure("loading junixsocket's native library", "EACCES",
                 "java.io.tmpdir, " + System.getProperty("java.io.tmpdir") + ", is to be writable");
         } catch (IOException e) {
-            throw Failure.of(what, e, e instanceof NoSuchFileException ? "that folder does not exist; --socket PATH chooses another"
-                : "can this process write in that folder? --socket PATH chooses another");
+            throw Failure.of(what, e, (e instanceof NoSuchFileException ? "that folder does not exist"
+                : "can this process write in that folder?") + "; --socket PATH chooses another");
         }
     }
 
@@ -1177,7 +1192,7 @@ final class Server implements AutoCloseable {
         channel.bind(AFUNIXSocketAddress.of(socket), QUEUE);
         try {
             var groups = socket.getFileSystem().getUserPrincipalLookupService();
-            if (group != null && group.startsWith("-")) throw new UserPrincipalNotFoundException(group); // Java takes -1
+            if (group != null && group.startsWith("-")) throw new UserPrincipalNotFoundException(group); // Java: -1
             if (group != null) Files.setAttribute(socket, "posix:group", groups.lookupPrincipalByGroupName(group));
         } catch (UserPrincipalNotFoundException e) {
             throw new Failure(what, "ENOENT", "there is no group " + group + "; getent group lists them");
@@ -1186,11 +1201,11 @@ final class Server implements AutoCloseable {
         return channel;
     }
 
-    /** Only root and this user may rename what is in the folder: else a socket, or a link, could be swapped for another. */
+    /** Only root and this user may rename what is in the folder: else a socket could be swapped, or be made a link. */
     private static void checkOwner(Path folder, String what) throws IOException {
         int uid = (int) Files.getAttribute(folder, "unix:uid"), mode = (int) Files.getAttribute(folder, "unix:mode");
         boolean ours = uid == 0 || uid == (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
-        if (!ours || (mode & S_IWOTH_IWGRP) != 0 && (mode & S_ISVTX) == 0)
+        if (!ours || (mode & S_IWGRP_IWOTH) != 0 && (mode & S_ISVTX) == 0)
             throw new Failure(what, "EPERM", "other users can write in that folder; --socket PATH chooses another");
     }
 
@@ -1202,7 +1217,8 @@ final class Server implements AutoCloseable {
         String other = "another program";
         try (AFUNIXSocketChannel channel = AFUNIXSocketChannel.open()) {
             channel.configureBlocking(false); // its queue may be full
-            if (channel.connect(AFUNIXSocketAddress.of(path))) other = "process " + channel.getPeerCredentials().getPid();
+            if (channel.connect(AFUNIXSocketAddress.of(path)))
+                other = "process " + channel.getPeerCredentials().getPid();
         } catch (ConnectionRefusedSocketException e) {
             Files.delete(path);
             Log.debug("removed the stale socket " + path);
@@ -1319,7 +1335,7 @@ final class Server implements AutoCloseable {
 
 /** An object as clang wrote it: sections, symbols, and the prog's instructions to be relocated in place. */
 final class BpfObject {
-    private record Section(String name, int at, int size, int info) { }
+    private record Section(String name, int at, int size) { }
 
     /** {@code value}: where in its section. */
     record Symbol(String section, int value) { }
@@ -1330,8 +1346,8 @@ final class BpfObject {
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CORE_FIELD_BYTE_OFFSET = 0;
 
     private static final String PROG = "raw_tp/signal_generate";
-    private static final Set<String> SECTIONS = Set.of("", ".strtab", ".text", PROG, ".rel" + PROG, ".rodata", "license",
-            ".bss", ".maps", ".BTF", ".rel.BTF", ".BTF.ext", ".rel.BTF.ext", ".llvm_addrsig", ".symtab");
+    private static final Set<String> SECTIONS = Set.of("", ".strtab", ".text", PROG, ".rel" + PROG, ".rodata",
+        "license", ".bss", ".maps", ".BTF", ".rel.BTF", ".BTF.ext", ".rel.BTF.ext", ".llvm_addrsig", ".symtab");
 
     private final String name;
     private final ByteBuffer file;
@@ -1370,7 +1386,7 @@ final class BpfObject {
             int size = (int) file.getLong(at + 32);
             if (!SECTIONS.contains(section) || section.equals(".text") && size > 0)
                 throw unsupported("section " + section);
-            sections.add(new Section(section, (int) file.getLong(at + 24), size, file.getInt(at + 44)));
+            sections.add(new Section(section, (int) file.getLong(at + 24), size));
         }
     }
 
@@ -1378,9 +1394,8 @@ final class BpfObject {
         Section table = section(".symtab");
         int names = section(".strtab").at;
         for (int at = table.at; at < table.at + table.size; at += SYM_SIZE) {
-            int index = file.getShort(at + 6);
-            if (index > 0)
-                symbols.put(string(names + file.getInt(at)), new Symbol(sections.get(index).name, (int) file.getLong(at + 8)));
+            int index = file.getShort(at + 6), value = (int) file.getLong(at + 8);
+            if (index > 0) symbols.put(string(names + file.getInt(at)), new Symbol(sections.get(index).name, value));
         }
     }
 
@@ -1419,7 +1434,8 @@ final class BpfObject {
 
     /** Puts file descriptors of maps where instructions load the address of a map, or of a variable in one. */
     void relocateMaps(Map<String, Integer> fds) {
-        Section table = section(".rel" + PROG), code = section(PROG), names = section(".strtab"), syms = section(".symtab");
+        Section table = section(".rel" + PROG), code = section(PROG);
+        Section names = section(".strtab"), syms = section(".symtab");
         for (int at = table.at; at < table.at + table.size; at += REL_SIZE) {
             int insn = code.at + (int) file.getLong(at), type = file.getInt(at + 8);
             String symbol = string(names.at + file.getInt(syms.at + file.getInt(at + 12) * SYM_SIZE));
@@ -1480,7 +1496,7 @@ final class Btf {
         try {
             return new Btf(Files.readAllBytes(Path.of("/sys/kernel/btf/vmlinux")));
         } catch (IOException e) {
-            throw Failure.of("/sys/kernel/btf/vmlinux", e, "this kernel lacks CONFIG_DEBUG_INFO_BTF: Signals cannot read it");
+            throw Failure.of("/sys/kernel/btf/vmlinux", e, "this kernel lacks CONFIG_DEBUG_INFO_BTF");
         }
     }
 
@@ -1493,13 +1509,13 @@ final class Btf {
         strings = size + raw.getInt(16);
     }
 
-    /** Is there a type of this number? Reads on as far as to it: what is asked for is among a kernel's first thousands. */
+    /** Is there a type of this number? Reads on up to it: what is asked for is among a kernel's first thousands. */
     private boolean exists(int id) {
         while (known < id && next < typesEnd) {
             if (++known == starts.length) starts = Arrays.copyOf(starts, 2 * known);
             starts[known] = next;
             int kind = kind(known);
-            if (kind >= MORE.length) throw new Failure("BTF type " + known, "EOPNOTSUPP", "kind " + kind + " is not known");
+            if (kind >= MORE.length) throw new Failure("BTF kind " + kind, "EOPNOTSUPP", "Signals does not know it");
             next += 12 + MORE[kind] + MORE_EACH[kind] * vlen(known);
         }
         return id <= known;
@@ -1542,7 +1558,7 @@ final class Btf {
             int offset = kind(id) == KIND_STRUCT && equals(raw.getInt(start(id)), name) ? find(id, memberName) : -1;
             if (offset >= 0) return offset;
         }
-        throw new Failure("struct " + struct + "'s member " + member, "ENOENT", "this kernel's BTF does not tell of it");
+        throw new Failure("struct " + struct + "'s member " + member, "ENOENT", "this kernel's BTF lacks it");
     }
 
     /** Enters anonymous structs and unions, as C does; -1 where there is no such member. */
@@ -1583,7 +1599,9 @@ final class Bpf {
             return this;
         }
 
-        Attr pointer(byte[] data) { return pointer(arena.allocate(data.length, 8).copyFrom(MemorySegment.ofArray(data))); }
+        Attr pointer(byte[] data) {
+            return pointer(arena.allocate(data.length, 8).copyFrom(MemorySegment.ofArray(data)));
+        }
 
         Attr pointer(MemorySegment to) {
             fields.putLong(to.address());
@@ -1596,7 +1614,9 @@ final class Bpf {
             return this;
         }
 
-        int call(int command) { return (int) Kernel.call(Kernel.NR.bpf(), command, memory.address(), memory.byteSize(), 0, 0, 0); }
+        int call(int command) {
+            return (int) Kernel.call(Kernel.NR.bpf(), command, memory.address(), memory.byteSize(), 0, 0, 0);
+        }
 
         int call(int command, String what) {
             int result = call(command);
@@ -1617,8 +1637,9 @@ final class Bpf {
 
     private static int createMap(String name, int type, int keySize, int valueSize, long entries, int flags) {
         try (Attr attr = new Attr()) {
-            return attr.u32(type).u32(keySize).u32(valueSize).u32(entries).u32(flags).u32(0).u32(0) // inner map, NUMA node
-                .name(name).call(BPF_MAP_CREATE, "BPF_MAP_CREATE " + name);
+            return attr.u32(type).u32(keySize).u32(valueSize).u32(entries).u32(flags)
+                .u32(0).u32(0).name(name) // inner_map_fd, numa_node
+                .call(BPF_MAP_CREATE, "BPF_MAP_CREATE " + name);
         }
     }
 
@@ -1665,7 +1686,7 @@ final class Bpf {
     }
 
     private static Failure refused(String what, int errno) {
-        String hint = Kernel.isLockedDown() ? "lockdown=confidentiality, see /sys/kernel/security/lockdown, forbids tracing"
+        String hint = Kernel.isLockedDown() ? "/sys/kernel/security/lockdown, confidentiality, forbids tracing"
             : errno == Kernel.EPERM ? "run as root, or with CAP_BPF and CAP_PERFMON: " + Kernel.sudo()
             : errno == Kernel.ENOSYS ? "this kernel lacks CONFIG_BPF_SYSCALL"
             : errno == Kernel.ENOMEM ? "a smaller --ring needs less memory"
@@ -1794,7 +1815,7 @@ final class Kernel {
         }
     }
 
-    /** Before Linux 5.11 maps count as locked memory. Refused without CAP_SYS_RESOURCE: then creating a map will tell. */
+    /** Before Linux 5.11 maps are locked memory. Refused without CAP_SYS_RESOURCE: then creating a map will tell. */
     static void raiseMemlock() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment infinity = arena.allocateFrom(JAVA_LONG, -1, -1); // struct rlimit64
@@ -1812,7 +1833,8 @@ final class Kernel {
 
     private static long pageSize() {
         try {
-            ByteBuffer auxv = ByteBuffer.wrap(Files.readAllBytes(Path.of("/proc/self/auxv"))).order(ByteOrder.nativeOrder());
+            ByteBuffer auxv = ByteBuffer.wrap(Files.readAllBytes(Path.of("/proc/self/auxv")));
+            auxv.order(ByteOrder.nativeOrder());
             while (auxv.getLong() != AT_PAGESZ) auxv.getLong();
             return auxv.getLong();
         } catch (IOException e) {
