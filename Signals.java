@@ -85,12 +85,12 @@ public final class Signals {
     }
 
     private static void run(Options options, Stop stop) {
-        Server.preload();
+        Listener.preload();
         Log.threshold = options.log;
         Log.banner();
         stop.arm();
         Log.info("loading and attaching to the ebpf program");
-        try (Tracer tracer = Tracer.attach(options); Server server = Server.listen(options)) {
+        try (Tracer tracer = Tracer.attach(options); Server server = new Server(Listener.open(options))) {
             Log.info("unix socket listening on " + options.socket);
             Log.info("awaiting for new connections");
             serve(tracer, server, stop, new Json(options.brief), options.sender != 0);
@@ -1045,7 +1045,7 @@ final class Client implements AutoCloseable {
         this.channel = channel;
         this.backlog = backlog;
         channel.configureBlocking(false);
-        fd = Server.fd(channel.getFileDescriptor());
+        fd = Listener.fd(channel.getFileDescriptor());
         block = backlog.head;
         offset = backlog.block(block).position();
     }
@@ -1107,35 +1107,23 @@ final class Client implements AutoCloseable {
     }
 }
 
-/** The listening socket, its clients, and the one place where this program sleeps. */
-final class Server implements AutoCloseable {
-    static final long FOREVER = -1;
-    static final int NO_RING = -1; // poll(2) skips a negative fd
-
-    // include/uapi/asm-generic/poll.h; struct pollfd { int fd; short events, revents; }
-    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
-    private static final int POLLFD_SIZE = 8, EVENTS = 4, REVENTS = 6;
+/** The listening socket, and the file that it is. */
+final class Listener implements AutoCloseable {
     private static final int QUEUE = 128, SUN_PATH_MAX = 107; // bytes, without the NUL
     private static final int S_IFMT = 0170000, S_IFSOCK = 0140000, S_ISVTX = 01000, S_IWGRP_IWOTH = 022;
-    private static final long SECOND = 1_000_000_000;
 
-    private final AFUNIXServerSocketChannel bound, listener;
-    private final int listenerFd;
+    final int fd;
+    private final AFUNIXServerSocketChannel bound, accepting; // of the same socket
     private final Path path;
     private final Object inode; // of the socket at path: what others put there later is not ours to delete
-    private final Backlog backlog = new Backlog();
-    private final List<Client> clients = new ArrayList<>();
-    private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
-    private MemorySegment pollfds = MemorySegment.NULL;
-    private long acceptFrom = System.nanoTime(); // later than now: file descriptors have run out
 
-    private Server(AFUNIXServerSocketChannel bound, Path path, Object inode) throws IOException {
+    private Listener(AFUNIXServerSocketChannel bound, Path path, Object inode) throws IOException {
         this.bound = bound;
         this.path = path;
         this.inode = inode;
-        // Accepts by a channel that knows nothing of bind(2)'s path: junixsocket refuses to once that path is gone.
-        listener = FileDescriptorCast.using(bound.getFileDescriptor()).as(AFUNIXServerSocketChannel.class);
-        listenerFd = fd(bound.getFileDescriptor());
+        // One that knows nothing of bind(2)'s path: junixsocket refuses to accept once that path is gone.
+        accepting = FileDescriptorCast.using(bound.getFileDescriptor()).as(AFUNIXServerSocketChannel.class);
+        fd = fd(bound.getFileDescriptor());
     }
 
     /** junixsocket takes as long to load as all the rest of the start: so it loads meanwhile. */
@@ -1145,7 +1133,7 @@ final class Server implements AutoCloseable {
                 try (AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open()) {
                     fd(channel.getFileDescriptor());
                 } catch (IOException | LinkageError e) {
-                    Log.debug("loading junixsocket: " + e); // listen() meets it again
+                    Log.debug("loading junixsocket: " + e); // open() meets it again
                 }
             }
         }.start();
@@ -1155,7 +1143,7 @@ final class Server implements AutoCloseable {
      * Binds inside a folder that no other user can enter, sets mode and group there, and only then gives the socket
      * its name with link(2), which never replaces anything. So there is no instant at which another user can connect.
      */
-    static Server listen(Options options) {
+    static Listener open(Options options) {
         String what = "unix socket " + options.socket;
         try {
             Path absolute = options.socket.toAbsolutePath(), name = absolute.getFileName();
@@ -1170,9 +1158,9 @@ final class Server implements AutoCloseable {
             Files.createDirectory(room, PosixFilePermissions.asFileAttribute(mode("rwx------")));
             try {
                 AFUNIXServerSocketChannel channel = bind(socket, options.group, what);
-                Server server = new Server(channel, path, inode(socket));
+                Listener listener = new Listener(channel, path, inode(socket));
                 Files.createLink(path, socket);
-                return server;
+                return listener;
             } finally {
                 Files.deleteIfExists(socket);
                 Files.delete(room);
@@ -1238,6 +1226,41 @@ final class Server implements AutoCloseable {
         return FileDescriptorCast.using(descriptor).as(Integer.class);
     }
 
+    /** The next connection that waits, or null. */
+    AFUNIXSocketChannel accept() throws IOException { return accepting.accept(); }
+
+    @Override public void close() {
+        try {
+            accepting.close();
+            bound.close();
+            if (inode.equals(inode(path))) Files.delete(path);
+        } catch (NoSuchFileException e) {
+            Log.debug(path + " was removed by somebody else");
+        } catch (IOException e) {
+            throw Failure.of("removing unix socket " + path, e, "remove it by hand");
+        }
+    }
+}
+
+/** The clients, and the one place where this program sleeps. */
+final class Server implements AutoCloseable {
+    static final long FOREVER = -1;
+    static final int NO_RING = -1; // poll(2) skips a negative fd
+
+    // include/uapi/asm-generic/poll.h; struct pollfd { int fd; short events, revents; }
+    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
+    private static final int POLLFD_SIZE = 8, EVENTS = 4, REVENTS = 6;
+    private static final long SECOND = 1_000_000_000;
+
+    private final Listener listener;
+    private final Backlog backlog = new Backlog();
+    private final List<Client> clients = new ArrayList<>();
+    private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
+    private MemorySegment pollfds = MemorySegment.NULL;
+    private long acceptFrom = System.nanoTime(); // later than now: file descriptors have run out
+
+    Server(Listener listener) { this.listener = listener; }
+
     boolean hasClients() { return !clients.isEmpty(); }
 
     /** Hands a line to every client. */
@@ -1272,7 +1295,7 @@ final class Server implements AutoCloseable {
         expect(0, stopFd, POLLIN);
         expect(1, ringFd, POLLIN);
         boolean accepting = System.nanoTime() - acceptFrom >= 0;
-        expect(2, accepting ? listenerFd : -1, POLLIN);
+        expect(2, accepting ? listener.fd : -1, POLLIN);
         for (int i = 3; i < count; i++) {
             Client client = clients.get(i - 3);
             expect(i, client.fd, (client.readable ? POLLIN : 0) | (client.full ? POLLOUT : 0));
@@ -1317,15 +1340,7 @@ final class Server implements AutoCloseable {
 
     @Override public void close() {
         clients.forEach(Client::close);
-        try {
-            listener.close();
-            bound.close();
-            if (inode.equals(inode(path))) Files.delete(path);
-        } catch (NoSuchFileException e) {
-            Log.debug(path + " was removed by somebody else");
-        } catch (IOException e) {
-            throw Failure.of("removing unix socket " + path, e, "remove it by hand");
-        }
+        listener.close();
     }
 }
 
