@@ -2,7 +2,7 @@
 //
 // Signals, the kernel side: one record for every signal that is sent on this host.
 //
-// Build, with clang 14 or newer and nothing else (test/build runs these lines):
+// Build, with clang and llvm-strip 14 or newer (test/build runs these lines):
 //
 //     clang -target bpfel -mcpu=v3 -O2 -g -fdebug-compilation-dir=. -Wall -Werror -c signals.bpf.c -o signals.bpf.o
 //     llvm-strip -g signals.bpf.o
@@ -12,6 +12,7 @@
 // running kernel keeps that member (CO-RE). probe reads and a raw tracepoint, not BTF-typed pointers:
 // so one object serves Linux 5.8 to 7.x, with or without tracefs.
 
+typedef _Bool bool;
 typedef unsigned char u8;
 typedef int s32;
 typedef unsigned int u32;
@@ -22,14 +23,14 @@ typedef unsigned long long u64;
 #define INLINE static inline __attribute__((always_inline))
 
 // include/uapi/linux/bpf.h: helper ids and flags
-static long (*const bpf_probe_read_user)(void *dst, u32 size, const void *src) = (void *) 112;
-static long (*const bpf_probe_read_kernel)(void *dst, u32 size, const void *src) = (void *) 113;
 static u64 (*const bpf_ktime_get_ns)(void) = (void *) 5;
 static u64 (*const bpf_get_current_pid_tgid)(void) = (void *) 14;
 static u64 (*const bpf_get_current_uid_gid)(void) = (void *) 15;
+static long (*const bpf_get_current_comm)(void *dst, u32 size) = (void *) 16;
 static void *(*const bpf_get_current_task)(void) = (void *) 35;
 static u64 (*const bpf_get_current_cgroup_id)(void) = (void *) 80;
-static long (*const bpf_get_current_comm)(void *dst, u32 size) = (void *) 16;
+static long (*const bpf_probe_read_user)(void *dst, u32 size, const void *src) = (void *) 112;
+static long (*const bpf_probe_read_kernel)(void *dst, u32 size, const void *src) = (void *) 113;
 static void *(*const bpf_ringbuf_reserve)(void *ringbuf, u64 size, u64 flags) = (void *) 131;
 static void (*const bpf_ringbuf_submit)(void *sample, u64 flags) = (void *) 132;
 static void (*const bpf_ringbuf_discard)(void *sample, u64 flags) = (void *) 133;
@@ -133,8 +134,8 @@ INLINE u8 at_cpu_limit(struct task_struct *task)
 	return limit.rlim_max != RLIM_INFINITY && used.utime + used.stime >= limit.rlim_max * NSEC_PER_SEC;
 }
 
-// A record takes the room that it needs: half a storm's cost is the memory that it dirties. The sizes are constants,
-// as the verifier wants them.
+// A record takes the room that it needs, so that a storm goes through less memory. The sizes are constants: the
+// verifier wants them so.
 INLINE struct event *reserve(u64 cmdline_size)
 {
 	const u64 fixed = sizeof(struct event) - CMDLINE_MAX;
@@ -168,20 +169,85 @@ INLINE void submit(void *sample)
 		bpf_ringbuf_discard(sample, BPF_RB_FORCE_WAKEUP);
 }
 
+struct words { u64 start, size; }; // a command line in the memory of the running task
+
+// What follows arg_end is the environment, and not ours to read. An exiting task and a kernel thread have no mm.
+INLINE struct words command_line(struct task_struct *task)
+{
+	struct mm_struct *mm = 0;
+	struct words words = {};
+	u64 end = 0;
+
+	read(mm, task->mm);
+	if (mm) {
+		read(words.start, mm->arg_start);
+		read(end, mm->arg_end);
+		words.size = end - words.start;
+		if (words.size > CMDLINE_MAX) // to gigabytes, even: prctl(2) lets any task set its own arg_end
+			words.size = CMDLINE_MAX + 1;
+	}
+	return words;
+}
+
+INLINE void tell_signal(struct event *e, const u64 *ctx, bool to_itself)
+{
+	struct task_struct *task = (void *) ctx[2];
+
+	e->time = bpf_ktime_get_ns();
+	e->group = ctx[3];
+	e->result = ctx[4];
+	e->has_info = ctx[1] > SEND_SIG_PRIV;
+	e->cpu_limit = 0;
+	if (e->has_info)
+		bpf_probe_read_kernel(&e->si_signo, SIGINFO_SIZE, (void *) ctx[1]);
+	else
+		e->si_code = ctx[1] == SEND_SIG_NOINFO ? SI_USER : SI_KERNEL;
+	if (ctx[0] == SIGKILL && ctx[1] == SEND_SIG_PRIV && to_itself)
+		e->cpu_limit = at_cpu_limit(task);
+}
+
+INLINE void tell_target(struct event *e, struct task_struct *task, struct task_struct *current)
+{
+	struct css_set *set = 0, *current_set = 0;
+	const struct cred *cred = 0;
+
+	read(e->comm, task->comm);
+	read(cred, task->real_cred);
+	read(e->uid, cred->uid);
+
+	// most often in the cgroup of its sender, whose id is had for less
+	e->sender_cgroup = e->cgroup = bpf_get_current_cgroup_id();
+	read(set, task->cgroups);
+	read(current_set, current->cgroups);
+	if (set != current_set)
+		e->cgroup = cgroup_id(set);
+}
+
+// The running task is the sender, if the kernel did not make the signal itself.
+INLINE void tell_sender(struct event *e, struct task_struct *current, u64 current_id)
+{
+	struct task_struct *parent = 0;
+	u32 flags = 0;
+
+	e->sender_pid = current_id >> 32;
+	e->sender_tid = current_id;
+	e->sender_uid = bpf_get_current_uid_gid();
+	bpf_get_current_comm(e->sender_comm, sizeof(e->sender_comm));
+	read(flags, current->flags);
+	e->exiting = !!(flags & PF_EXITING);
+	read(parent, current->real_parent);
+	read(e->sender_ppid, parent->tgid);
+	read(e->sender_parent, parent->comm);
+}
+
 // TP_PROTO(int sig, struct kernel_siginfo *info, struct task_struct *task, int group, int result)
 SEC("raw_tp/signal_generate")
 int on_signal(u64 *ctx)
 {
-	u32 signr = ctx[0];
-	const void *info = (void *) ctx[1];
-	struct task_struct *task = (void *) ctx[2];
-	struct task_struct *current = bpf_get_current_task(), *parent = 0;
-	u64 current_id = bpf_get_current_pid_tgid();
-	const struct cred *cred = 0;
-	struct css_set *set = 0, *current_set = 0;
-	struct mm_struct *mm = 0;
-	u64 arg_start = 0, arg_end = 0, size = 0, whole = 0;
-	u32 tgid = 0, flags = 0;
+	u32 signr = ctx[0], tgid = 0;
+	struct task_struct *task = (void *) ctx[2], *current = bpf_get_current_task();
+	u64 current_id = bpf_get_current_pid_tgid(), size;
+	struct words words = {};
 	struct event *e;
 
 	// filter, before anything is reserved
@@ -193,69 +259,28 @@ int on_signal(u64 *ctx)
 	if (target && target != tgid)
 		return 0;
 
-	// reserve a sample from the ring buffer, with room for the sender's command line
+	// reserve a sample from the ring buffer, with room for the command line
 	if (!brief)
-		read(mm, current->mm);
-	if (mm) {
-		read(arg_start, mm->arg_start);
-		read(arg_end, mm->arg_end);
-		size = whole = arg_end - arg_start;
-		if (size > CMDLINE_MAX) {
-			size = CMDLINE_MAX;
-			whole = CMDLINE_MAX + 1; // any task may set its own arg_end, to anything: prctl(2)
-		}
-	}
-	e = reserve(size);
+		words = command_line(current);
+	e = reserve(words.size);
 	if (!e) {
 		__sync_fetch_and_add(&dropped, 1);
 		return 0;
 	}
+
+	// fill it, and hand it over
 	read(e->pid, task->pid);
 	e->signr = signr;
-	if (brief) {
-		submit(e);
-		return 0;
+	if (!brief) {
+		e->tgid = tgid;
+		tell_signal(e, ctx, task == current);
+		tell_target(e, task, current);
+		tell_sender(e, current, current_id);
+		size = words.size > CMDLINE_MAX ? CMDLINE_MAX : words.size;
+		e->cmdline_size = 0;
+		if (size && !bpf_probe_read_user(e->sender_cmdline, size, (void *) words.start))
+			e->cmdline_size = words.size;
 	}
-
-	// the signal
-	e->time = bpf_ktime_get_ns();
-	e->group = ctx[3];
-	e->result = ctx[4];
-	e->has_info = ctx[1] > SEND_SIG_PRIV;
-	e->cpu_limit = 0;
-	if (e->has_info)
-		bpf_probe_read_kernel(&e->si_signo, SIGINFO_SIZE, info);
-	else
-		e->si_code = ctx[1] == SEND_SIG_NOINFO ? SI_USER : SI_KERNEL;
-	if (signr == SIGKILL && ctx[1] == SEND_SIG_PRIV && task == current)
-		e->cpu_limit = at_cpu_limit(task);
-
-	// its target, most often in the sender's cgroup
-	e->tgid = tgid;
-	e->sender_cgroup = e->cgroup = bpf_get_current_cgroup_id();
-	read(set, task->cgroups);
-	read(current_set, current->cgroups);
-	if (set != current_set)
-		e->cgroup = cgroup_id(set);
-	read(e->comm, task->comm);
-	read(cred, task->real_cred);
-	read(e->uid, cred->uid);
-
-	// its sender: the running task, if the kernel did not make the signal itself
-	e->sender_pid = current_id >> 32;
-	e->sender_tid = current_id;
-	e->sender_uid = bpf_get_current_uid_gid();
-	bpf_get_current_comm(e->sender_comm, sizeof(e->sender_comm));
-	read(flags, current->flags);
-	e->exiting = !!(flags & PF_EXITING);
-	read(parent, current->real_parent);
-	read(e->sender_ppid, parent->tgid);
-	read(e->sender_parent, parent->comm);
-
-	// its command line; what follows arg_end is the environment, and not ours to read
-	e->cmdline_size = 0;
-	if (size && !bpf_probe_read_user(e->sender_cmdline, size, (void *) arg_start))
-		e->cmdline_size = whole;
 	submit(e);
 	return 0;
 }
