@@ -44,6 +44,7 @@ await() { # await SECONDS COMMAND...: until it succeeds
 # The program: `start` runs it with its socket in $dir, `stop` ends it.
 
 start() { # start [OPTION]...
+    : > "$dir/log" # not the log of the one before
     # in the background bash has SIGINT ignored
     env --default-signal=INT "$java" -jar "$jar" --socket "$socket" --verbose "$@" > "$dir/stdout" 2> "$dir/log" &
     signals=$!
