@@ -244,15 +244,16 @@ INLINE void tell_sender(struct event *e, struct task_struct *current, u64 curren
 SEC("raw_tp/signal_generate")
 int on_signal(u64 *ctx)
 {
+	struct task_struct *task = (void *) ctx[2], *current;
 	u32 signr = ctx[0], tgid = 0;
-	struct task_struct *task = (void *) ctx[2], *current = bpf_get_current_task();
-	u64 current_id = bpf_get_current_pid_tgid(), size;
+	u64 current_id, size;
 	struct words words = {};
 	struct event *e;
 
-	// filter, before anything is reserved
+	// filter, the cheapest question first
 	if (!listening || !(signals >> ((signr - 1) & 63) & 1))
 		return 0;
+	current_id = bpf_get_current_pid_tgid();
 	if (sender && sender != current_id >> 32)
 		return 0;
 	read(tgid, task->tgid);
@@ -260,6 +261,7 @@ int on_signal(u64 *ctx)
 		return 0;
 
 	// reserve a sample from the ring buffer, with room for the command line
+	current = bpf_get_current_task();
 	if (!brief)
 		words = command_line(current);
 	e = reserve(words.size);
