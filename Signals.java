@@ -60,6 +60,7 @@ public final class Signals {
     private static final int HOT = 4;
 
     public static void main(String... arguments) {
+        Listener.preload();
         Stop stop = new Stop();
         int status = 1;
         try {
@@ -85,7 +86,6 @@ public final class Signals {
     }
 
     private static void run(Options options, Stop stop) {
-        Listener.preload();
         Log.threshold = options.log;
         Log.banner();
         stop.arm();
@@ -1126,9 +1126,9 @@ final class Listener implements AutoCloseable {
         fd = fd(bound.getFileDescriptor());
     }
 
-    /** junixsocket takes as long to load as all the rest of the start: so it loads meanwhile. */
+    /** junixsocket takes as long to load as all the rest of the start: so it loads meanwhile, from the very first. */
     static void preload() {
-        new Thread() {
+        Thread loader = new Thread() {
             @Override public void run() {
                 try (AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open()) {
                     fd(channel.getFileDescriptor());
@@ -1136,7 +1136,9 @@ final class Listener implements AutoCloseable {
                     Log.debug("loading junixsocket: " + e); // open() meets it again
                 }
             }
-        }.start();
+        };
+        loader.setDaemon(true);
+        loader.start();
     }
 
     /**
