@@ -84,11 +84,6 @@ line() { # line CONDITION: some line of this test fulfils it, within 5 seconds
     await 5 has "$1" || fail "lines were: $(tail -n "+$((seen + 1))" "$out" | tail -n 5)"
 }
 
-nothing() { # nothing CONDITION: no line of this test does, up to a signal that is sent now
-    marker
-    ! has "$1" || fail "there should be no such line: $1"
-}
-
 marker() { # all signals sent so far have been read
     "$sender" raise 12 > "$dir/marker"
     line ".signr == 12 and .pid == $(value pid "$dir/marker")"
