@@ -1002,22 +1002,23 @@ final class Backlog {
 
     Backlog() { clear(0); }
 
-    ByteBuffer block(long number) { return blocks[(int) (number % BLOCKS)]; }
-    int lines(long number) { return lines[(int) (number % BLOCKS)]; }
+    private static int slot(long number) { return (int) (number % BLOCKS); }
+    ByteBuffer block(long number) { return blocks[slot(number)]; }
+    int lines(long number) { return lines[slot(number)]; }
     boolean hasRoom(int size) { return block(head).remaining() >= size; }
 
     void append(byte[] line, int size) {
         block(head).put(line, 0, size);
-        lines[(int) (head % BLOCKS)]++;
+        lines[slot(head)]++;
     }
 
     /** The block that advance() overwrites. */
     long oldest() { return head + 1 - BLOCKS; }
 
-    void advance() { clear((int) (++head % BLOCKS)); }
+    void advance() { clear(slot(++head)); }
 
     /** Once everybody has every line, the same block serves again: it is warm, and no other is needed. */
-    void rewind() { clear((int) (head % BLOCKS)); }
+    void rewind() { clear(slot(head)); }
 
     private void clear(int slot) {
         if (blocks[slot] == null) blocks[slot] = ByteBuffer.allocateDirect(BLOCK_SIZE);
@@ -1057,8 +1058,7 @@ final class Client implements AutoCloseable {
                 pending = ByteBuffer.wrap(("{\"lost\":" + lost + "}\n").getBytes(ISO_8859_1));
                 lost = 0;
             }
-            ByteBuffer unsent = backlog.block(block).duplicate().flip().position(offset);
-            ByteBuffer bytes = pending.hasRemaining() ? pending : unsent;
+            ByteBuffer bytes = pending.hasRemaining() ? pending : unsent();
             if (bytes.hasRemaining()) {
                 int sent = channel.write(bytes);
                 if (bytes != pending) offset += sent;
@@ -1071,6 +1071,8 @@ final class Client implements AutoCloseable {
             }
         }
     }
+
+    private ByteBuffer unsent() { return backlog.block(block).duplicate().flip().position(offset); }
 
     boolean hasAll() {
         return block == backlog.head && offset == backlog.block(block).position() && !pending.hasRemaining();
@@ -1455,15 +1457,16 @@ final class BpfObject {
         Section names = section(".strtab"), syms = section(".symtab");
         for (int at = table.at; at < table.at + table.size; at += REL_SIZE) {
             int insn = code.at + (int) file.getLong(at), type = file.getInt(at + 8);
-            String symbol = string(names.at + file.getInt(syms.at + file.getInt(at + 12) * SYM_SIZE));
-            Integer fd = fds.get(symbol(symbol).section);
+            String name = string(names.at + file.getInt(syms.at + file.getInt(at + 12) * SYM_SIZE));
+            Symbol symbol = symbol(name);
+            Integer fd = fds.get(symbol.section);
             if (type != R_BPF_64_64 || fd == null || file.get(insn) != LD_IMM_DW)
-                throw unsupported("relocation of type " + type + " to " + symbol);
-            boolean map = symbol(symbol).section.equals(".maps");
+                throw unsupported("relocation of type " + type + " to " + name);
+            boolean map = symbol.section.equals(".maps");
             int register = file.get(insn + 1) & 0x0F;
             file.put(insn + 1, (byte) (register | (map ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE) << 4));
             file.putInt(insn + 4, fd);
-            if (!map) file.putInt(insn + INSN_SIZE + 4, file.getInt(insn + INSN_SIZE + 4) + symbol(symbol).value);
+            if (!map) file.putInt(insn + INSN_SIZE + 4, file.getInt(insn + INSN_SIZE + 4) + symbol.value);
         }
     }
 
@@ -1599,7 +1602,7 @@ final class Bpf {
     // include/uapi/linux/bpf.h
     private static final int BPF_MAP_CREATE = 0, BPF_MAP_UPDATE_ELEM = 2, BPF_PROG_LOAD = 5;
     private static final int BPF_RAW_TRACEPOINT_OPEN = 17, BPF_MAP_FREEZE = 22; // since Linux 5.2
-    static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27;         // since Linux 5.8
+    private static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27; // since Linux 5.8
     static final int BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;      // since Linux 5.5
     private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, INSN_SIZE = 8;
 
@@ -1760,35 +1763,34 @@ final class Kernel {
         }
     }
 
+    private static long check(String what, long result) {
+        if (result < 0) throw new Failure(what, errnoName((int) -result), "");
+        return result;
+    }
+
     static String errnoName(int errno) { return ERRNO.getOrDefault(errno, "errno " + errno); }
 
     static void close(int fd) { call(NR.close, fd, 0, 0, 0, 0, 0); }
 
     static MemorySegment mmap(String what, int fd, long offset, long size, boolean writable) {
         int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-        long address = call(NR.mmap, 0, size, protection, MAP_SHARED, fd, offset);
-        if (address < 0) throw new Failure("mmap " + what, errnoName((int) -address), "");
+        long address = check("mmap " + what, call(NR.mmap, 0, size, protection, MAP_SHARED, fd, offset));
         return MemorySegment.ofAddress(address).reinterpret(size);
     }
 
     static void munmap(MemorySegment memory) { call(NR.munmap, memory.address(), memory.byteSize(), 0, 0, 0, 0); }
 
-    /** Returns how many are ready; 0 when time was up or a signal came, to which the JVM attends itself. */
-    static int ppoll(MemorySegment pollfds, int count, long nanoseconds) {
+    /** Returns when some are ready, when time is up, or when a signal came, to which the JVM attends itself. */
+    static void ppoll(MemorySegment pollfds, int count, long nanoseconds) {
         TIMEOUT.set(JAVA_LONG, 0, nanoseconds / 1_000_000_000);
         TIMEOUT.set(JAVA_LONG, 8, nanoseconds % 1_000_000_000);
         long ready = call(NR.ppoll, pollfds.address(), count, nanoseconds < 0 ? 0 : TIMEOUT.address(), 0, 0, 0);
-        if (ready < 0 && ready != -EINTR) throw new Failure("ppoll", errnoName((int) -ready), "");
-        return (int) Math.max(0, ready);
+        if (ready != -EINTR) check("ppoll", ready);
     }
 
     private static final MemorySegment TIMEOUT = Arena.ofAuto().allocate(16, 8); // struct timespec
 
-    static int eventfd() {
-        long fd = call(NR.eventfd2, 0, O_CLOEXEC, 0, 0, 0, 0);
-        if (fd < 0) throw new Failure("eventfd", errnoName((int) -fd), "");
-        return (int) fd;
-    }
+    static int eventfd() { return (int) check("eventfd", call(NR.eventfd2, 0, O_CLOEXEC, 0, 0, 0, 0)); }
 
     /** Makes an eventfd readable. */
     static void wake(int eventfd) {
@@ -1799,7 +1801,8 @@ final class Kernel {
 
     static int open(byte[] path) {
         try (Arena arena = Arena.ofConfined()) {
-            return (int) call(NR.openat, AT_FDCWD, string(arena, path).address(), O_CLOEXEC, 0, 0, 0);
+            MemorySegment text = arena.allocate(path.length + 1).copyFrom(MemorySegment.ofArray(path));
+            return (int) call(NR.openat, AT_FDCWD, text.address(), O_CLOEXEC, 0, 0, 0);
         }
     }
 
@@ -1820,10 +1823,6 @@ final class Kernel {
             long size = call(NR.readlinkat, AT_FDCWD, link.address(), path.address(), most, 0, 0);
             return path.asSlice(0, Math.max(0, size)).toArray(JAVA_BYTE);
         }
-    }
-
-    private static MemorySegment string(Arena arena, byte[] text) {
-        return arena.allocate(text.length + 1).copyFrom(MemorySegment.ofArray(text));
     }
 
     static boolean isTerminal(int fd) {

@@ -5,6 +5,18 @@
 #   sleep 100 & kill -9 $!
 #   line ".pid == $! and .sender.comm == \"bash\""
 
+install() { # install COMMAND=PACKAGE...: on Debian and Ubuntu, the packages of those commands that are missing
+    local each missing=()
+    for each; do type -P "${each%=*}" > /dev/null || missing+=("${each#*=}"); done
+    [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+    [ ${#missing[@]} -gt 0 ] || return 0
+    echo "${0}: installing ${missing[*]}"
+    if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" > /dev/null; }; then
+        echo "$0: apt-get could not install ${missing[*]}" >&2
+        exit 1
+    fi
+}
+
 passed=0 failed=0 title=''
 
 it() { # it TITLE: ends the test before and begins another

@@ -20,12 +20,13 @@
 static void say(const char *name, long number) { printf("%s=%ld\n", name, number); fflush(stdout); }
 static long arg(char **argv, int i) { return argv[i] ? strtol(argv[i], NULL, 0) : 0; }
 
-static void block(int signr)
+static sigset_t block(int signr)
 {
 	sigset_t set;
 	sigemptyset(&set);
 	sigaddset(&set, signr);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	return set;
 }
 
 static void *wait_in_thread(void *pipe)
@@ -58,12 +59,9 @@ static void pdeath(int signr)
 	if (pipe(ends)) abort();
 	say("pid", getpid());
 	if ((child = fork()) == 0) {
-		block(signr);
+		sigset_t set = block(signr);
 		prctl(PR_SET_PDEATHSIG, signr);
 		if (write(ends[1], "x", 1) != 1) abort();
-		sigset_t set;
-		sigemptyset(&set);
-		sigaddset(&set, signr);
 		sigwaitinfo(&set, NULL);
 		exit(0);
 	}
