@@ -47,9 +47,6 @@ import org.newsclub.net.unix.FileDescriptorCast;
 public final class Signals {
     static final String VERSION = "0.1.0";
 
-    /** Records taken from the ring buffer before the clients are looked after again. */
-    private static final int BATCH = 256;
-
     /**
      * Woken again within this time, ns, the reader takes it for a storm and looks this often by itself instead: a
      * wake-up costs the sender some ten times what the prog does, and this is the most that a line is delayed.
@@ -103,17 +100,20 @@ public final class Signals {
         Event event = new Event();
         boolean storm = false, linger = false;
         while (!stop.requested) {
+            boolean more = tracer.ring.fill();
             int records = 0;
-            for (json.setClock(); records < BATCH && tracer.ring.next(event); records++)
-                if (!sentOnly || event.cause().sent) server.broadcast(json.line, json.encode(event));
-            tracer.ring.release();
+            for (json.setClock(); tracer.ring.next(event); records++) {
+                if (!json.hasRoom()) server.broadcast(json);
+                if (!sentOnly || event.cause().sent) json.encode(event);
+            }
             long dropped = tracer.newlyDropped();
-            if (dropped > 0) server.broadcast(json.line, json.encodeDropped(dropped));
+            if (dropped > 0) json.encodeDropped(dropped);
+            server.broadcast(json);
             server.flush();
 
             if (linger) storm = records >= HOT;
-            linger = storm && records < BATCH;
-            if (records == BATCH) {
+            linger = storm && !more;
+            if (more) {
                 server.poll(0, stop.fd, Server.NO_RING);
             } else if (linger) {
                 server.poll(LINGER, stop.fd, Server.NO_RING);
@@ -388,9 +388,7 @@ final class Event {
     final byte[] sample = new byte[SIZE];
     private final ByteBuffer fields = ByteBuffer.wrap(sample).order(ByteOrder.nativeOrder());
 
-    void read(MemorySegment ring, long offset, int size) {
-        MemorySegment.copy(ring, JAVA_BYTE, offset, sample, 0, size);
-    }
+    void read(byte[] records, int at, int size) { System.arraycopy(records, at, sample, 0, size); }
 
     int u32(int offset) { return fields.getInt(offset); }
     long u64(int offset) { return fields.getLong(offset); }
@@ -657,8 +655,9 @@ final class Tracer implements AutoCloseable {
 
 // §4 ── The ring buffer ──────────────────────────────────────────────────────────────────────────────────────────────
 // kernel/bpf/ringbuf.c maps three things in a row: the page of consumer_pos, which is ours to write; the page of
-// producer_pos; the data, twice, so that a record that wraps is still one piece of memory. A record is an 8-byte
-// header and a sample, rounded up to 8 bytes.
+// producer_pos; the data. It maps the data once more behind, so that a record that wraps is still one piece of memory:
+// the copy here does without, which halves what is resident. A record is an 8-byte header and a sample, rounded up to
+// 8 bytes.
 //
 // Hot path: no locks, no logging, no allocation, no system call until the ring is empty.
 
@@ -666,42 +665,66 @@ final class RingBuffer implements AutoCloseable {
     // include/uapi/linux/bpf.h
     private static final int BPF_RINGBUF_BUSY_BIT = 1 << 31, BPF_RINGBUF_DISCARD_BIT = 1 << 30, BPF_RINGBUF_HDR_SZ = 8;
 
-    private static final VarHandle POSITION = JAVA_LONG.varHandle(), LENGTH = JAVA_INT.varHandle();
+    private static final VarHandle POSITION = JAVA_LONG.varHandle(), HEADER = JAVA_INT.varHandle();
 
     final int fd;
     private final MemorySegment consumerPage, producerPage, data;
-    private final long mask;
-    private long consumer; // everything before it has been read
+    private final long size;
+    private long consumer; // everything before it has been copied
+
+    // The records copied last. One copy of many costs a fraction of many copies, and their room is free at once.
+    private final byte[] records = new byte[32 << 10];
+    private final ByteBuffer headers = ByteBuffer.wrap(records).order(ByteOrder.nativeOrder());
+    private int next, end;
 
     RingBuffer(int fd, long size) {
         this.fd = fd;
-        this.mask = size - 1;
+        this.size = size;
         consumerPage = Kernel.mmap("ring buffer's consumer_pos", fd, 0, Kernel.PAGE_SIZE, true);
-        producerPage = Kernel.mmap("ring buffer", fd, Kernel.PAGE_SIZE, Kernel.PAGE_SIZE + 2 * size, false);
+        producerPage = Kernel.mmap("ring buffer", fd, Kernel.PAGE_SIZE, Kernel.PAGE_SIZE + size, false);
         data = producerPage.asSlice(Kernel.PAGE_SIZE);
     }
 
-    /** Reads the next sample into the event; false when there is none, or it is reserved and not yet submitted. */
-    boolean next(Event event) {
+    /**
+     * Copies records out, up to the first one that is reserved and not yet submitted, and gives their room back to
+     * the prog. True if there were more than it copies at once.
+     */
+    boolean fill() {
+        next = end = 0;
+        boolean fits = true;
         // Pairs with smp_store_release(&rb->producer_pos) in __bpf_ringbuf_reserve().
-        while (consumer < (long) POSITION.getAcquire(producerPage, 0L)) {
-            long at = consumer & mask;
-            int header = (int) LENGTH.getAcquire(data, at); // pairs with xchg(&hdr->len) in bpf_ringbuf_commit()
-            if (isBusy(header)) return false;
-            int length = header & ~BPF_RINGBUF_DISCARD_BIT;
-            consumer += BPF_RINGBUF_HDR_SZ + length + 7 & ~7;
+        for (long left = (long) POSITION.getAcquire(producerPage, 0L) - consumer; end < left && fits;) {
+            // Pairs with xchg(&hdr->len) in bpf_ringbuf_commit().
+            int header = (int) HEADER.getAcquire(data, consumer + end & size - 1);
+            if (isBusy(header)) break;
+            fits = end + recordSize(header) <= records.length;
+            if (fits) end += recordSize(header);
+        }
+        long start = consumer & size - 1;
+        int unwrapped = (int) Math.min(end, size - start);
+        MemorySegment.copy(data, JAVA_BYTE, start, records, 0, unwrapped);
+        MemorySegment.copy(data, JAVA_BYTE, 0, records, unwrapped, end - unwrapped);
+        consumer += end;
+        POSITION.setRelease(consumerPage, 0L, consumer); // pairs with smp_load_acquire(&rb->consumer_pos)
+        return !fits;
+    }
+
+    /** Reads the next of the samples copied into the event; false when it has read them all. */
+    boolean next(Event event) {
+        while (next < end) {
+            int header = headers.getInt(next), sample = next + BPF_RINGBUF_HDR_SZ;
+            next += recordSize(header);
             if (isDiscarded(header)) continue; // a record that only carried a wake-up
-            event.read(data, at + BPF_RINGBUF_HDR_SZ, length);
+            event.read(records, sample, sampleSize(header));
             return true;
         }
         return false;
     }
 
-    /** Gives the room of all records read so far back to the prog. Pairs with smp_load_acquire(&rb->consumer_pos). */
-    void release() { POSITION.setRelease(consumerPage, 0L, consumer); }
-
     private static boolean isBusy(int header) { return (header & BPF_RINGBUF_BUSY_BIT) != 0; }
     private static boolean isDiscarded(int header) { return (header & BPF_RINGBUF_DISCARD_BIT) != 0; }
+    private static int sampleSize(int header) { return header & ~BPF_RINGBUF_DISCARD_BIT; }
+    private static int recordSize(int header) { return BPF_RINGBUF_HDR_SZ + sampleSize(header) + 7 & ~7; }
 
     @Override public void close() {
         Kernel.munmap(producerPage);
@@ -711,14 +734,18 @@ final class RingBuffer implements AutoCloseable {
 }
 
 // §5 ── The line ─────────────────────────────────────────────────────────────────────────────────────────────────────
-// From event to one line of JSON in bytes. Strict JSON, whatever a process calls itself.
+// From events to lines of JSON in bytes. Strict JSON, whatever a process calls itself.
 //
 // Hot path, but for a cgroup that is seen for the first time, and the first line of each second.
 
 final class Json {
     // The longest line: two cgroup paths and a command line of nothing but escapes, six bytes for one.
-    final byte[] line = new byte[6 * (2 * Cgroups.PATH_MAX + Event.CMDLINE_MAX) + 2048];
-    private int at;
+    private static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + Event.CMDLINE_MAX) + 2048;
+
+    /** Whole lines, that many, in that many bytes: until clear(). */
+    final byte[] text = new byte[Backlog.BLOCK_SIZE];
+    int lines, size;
+    private int at; // in the line that is being written, which starts at size
 
     private final boolean brief;
     private final Cgroups cgroups = new Cgroups();
@@ -749,9 +776,11 @@ final class Json {
         if (!interrupted && Math.abs(offset - clock) > 1_000_000) clock = offset;
     }
 
-    /** Writes the event's line into {@code line}; returns its length. */
-    int encode(Event event) {
-        at = 0;
+    boolean hasRoom() { return text.length - size >= LINE_MAX; }
+    void clear() { lines = size = at = 0; }
+
+    /** Writes the event's line. */
+    void encode(Event event) {
         put(Key.PID).number(event.u32(Event.PID)).put(Key.SIGNR).number(event.u32(Event.SIGNR));
         if (!brief) {
             Cause cause = event.cause();
@@ -759,21 +788,21 @@ final class Json {
             carried(event, cause);
             sender(event, cause);
         }
-        return end();
+        end();
     }
 
-    /** The line that tells of signals unrecorded. */
-    int encodeDropped(long signals) {
-        at = 0;
+    /** Writes the line that tells of signals unrecorded. */
+    void encodeDropped(long signals) {
         put(Key.DROPPED).number(signals);
-        return end();
+        end();
     }
 
-    private int end() {
-        line[0] = '{';
-        line[at++] = '}';
-        line[at++] = '\n';
-        return at;
+    private void end() {
+        text[size] = '{';
+        text[at++] = '}';
+        text[at++] = '\n';
+        size = at;
+        lines++;
     }
 
     private void signal(Event event, Cause cause) {
@@ -791,7 +820,7 @@ final class Json {
         put(Key.COMM).name(event.sample, Event.COMM).put(Key.TGID).number(event.u32(Event.TGID));
         put(Key.UID).number(event.u32(Event.UID) & 0xFFFF_FFFFL);
         cgroup(event.u64(Event.CGROUP));
-        at = target.keep(line, start, at);
+        at = target.keep(text, start, at);
     }
 
     /** What this kind of signal carries: where the kernel's siginfo has it, and only there. */
@@ -824,9 +853,9 @@ final class Json {
         cmdline(event, cmdline);
         put(Key.PPID).number(event.u32(Event.SENDER_PPID)).put(Key.PARENT).name(event.sample, Event.SENDER_PARENT);
         cgroup(event.u64(Event.SENDER_CGROUP));
-        line[start] = '{';
-        line[at++] = '}';
-        at = sender.keep(line, start, at);
+        text[start] = '{';
+        text[at++] = '}';
+        at = sender.keep(text, start, at);
     }
 
     private void cgroup(long id) {
@@ -844,7 +873,7 @@ final class Json {
         if (!cut || end < Event.SENDER_CMDLINE + Event.CMDLINE_MAX - 1) return; // or a short title over a long argv
         at--;
         put(ELLIPSIS);
-        line[at++] = '"';
+        text[at++] = '"';
     }
 
     /** A name that ends in a NUL, if it does not fill its 16 bytes. */
@@ -858,7 +887,7 @@ final class Json {
     private Json put(byte[] text) { return put(text, text.length); }
 
     private Json put(byte[] text, int size) {
-        System.arraycopy(text, 0, line, at, size);
+        System.arraycopy(text, 0, this.text, at, size);
         at += size;
         return this;
     }
@@ -866,13 +895,20 @@ final class Json {
     private Json nameOr(byte[] name, long number) { return name != null ? put(name) : number(number); }
 
     private Json number(long n) {
-        if (n < 0) line[at++] = '-';
-        int end = at;
-        for (long rest = n; end == at || rest != 0; rest /= 10) end++;
-        for (int i = end; i > at; n /= 10) line[--i] = (byte) ('0' + Math.abs(n % 10));
-        at = end;
+        if (n < 0) text[at++] = '-';
+        int start = at;
+        for (; n != (int) n; n /= 10) digit((int) (n % 10)); // C1 calls a function to divide a long
+        int rest = (int) n;
+        do digit(rest % 10); while ((rest /= 10) != 0);
+        for (int i = start, j = at - 1; i < j; i++, j--) {
+            byte last = text[j];
+            text[j] = text[i];
+            text[i] = last;
+        }
         return this;
     }
+
+    private void digit(int digit) { text[at++] = (byte) ('0' + Math.abs(digit)); }
 
     /** An address, as a string: JSON's numbers are doubles to many readers. */
     private Json hex(long n) { return put(ascii("\"0x" + Long.toHexString(n) + "\"")); }
@@ -885,11 +921,11 @@ final class Json {
             date = ascii("\"" + utc(now) + ".");
         }
         put(date);
-        long rest = nanoseconds - now * 1_000_000_000;
-        for (int i = 9; i > 0; rest /= 10) line[at + --i] = (byte) ('0' + rest % 10);
+        int rest = (int) (nanoseconds - now * 1_000_000_000);
+        for (int i = 9; i > 0; rest /= 10) text[at + --i] = (byte) ('0' + rest % 10);
         at += 9;
-        line[at++] = 'Z';
-        line[at++] = '"';
+        text[at++] = 'Z';
+        text[at++] = '"';
         return this;
     }
 
@@ -994,7 +1030,8 @@ final class Cgroups {
 
 /** The newest lines, in blocks of whole lines: what is appended overwrites the oldest block. */
 final class Backlog {
-    private static final int BLOCKS = 128, BLOCK_SIZE = 128 << 10; // 16 MiB at most, allocated as they are needed
+    static final int BLOCK_SIZE = 256 << 10;
+    private static final int BLOCKS = 64; // 16 MiB at most, allocated as they are needed
 
     private final ByteBuffer[] blocks = new ByteBuffer[BLOCKS]; // block n in slot n % BLOCKS, up to its position
     private final int[] lines = new int[BLOCKS];                // in each of them
@@ -1007,9 +1044,9 @@ final class Backlog {
     int lines(long number) { return lines[slot(number)]; }
     boolean hasRoom(int size) { return block(head).remaining() >= size; }
 
-    void append(byte[] line, int size) {
-        block(head).put(line, 0, size);
-        lines[slot(head)]++;
+    void append(Json batch) {
+        block(head).put(batch.text, 0, batch.size);
+        lines[slot(head)] += batch.lines;
     }
 
     /** The block that advance() overwrites. */
@@ -1267,15 +1304,17 @@ final class Server implements AutoCloseable {
 
     boolean hasClients() { return !clients.isEmpty(); }
 
-    /** Hands a line to every client. */
-    void broadcast(byte[] line, int size) {
-        if (clients.isEmpty()) return;
-        if (!backlog.hasRoom(size)) flush();
-        if (!backlog.hasRoom(size)) {
-            for (int i = 0; i < clients.size(); i++) clients.get(i).leaveBlock(backlog.oldest());
-            backlog.advance();
+    /** Hands these lines to every client. */
+    void broadcast(Json batch) {
+        if (!clients.isEmpty() && batch.size > 0) {
+            if (!backlog.hasRoom(batch.size)) flush();
+            if (!backlog.hasRoom(batch.size)) {
+                for (int i = 0; i < clients.size(); i++) clients.get(i).leaveBlock(backlog.oldest());
+                backlog.advance();
+            }
+            backlog.append(batch);
         }
-        backlog.append(line, size);
+        batch.clear();
     }
 
     /** Sends as much as the clients' sockets take. */

@@ -172,13 +172,11 @@ INLINE void submit(void *sample)
 struct words { u64 start, size; }; // a command line in the memory of the running task
 
 // What follows arg_end is the environment, and not ours to read. An exiting task and a kernel thread have no mm.
-INLINE struct words command_line(struct task_struct *task)
+INLINE struct words command_line(struct mm_struct *mm)
 {
-	struct mm_struct *mm = 0;
 	struct words words = {};
 	u64 end = 0;
 
-	read(mm, task->mm);
 	if (mm) {
 		read(words.start, mm->arg_start);
 		read(end, mm->arg_end);
@@ -224,7 +222,7 @@ INLINE void tell_target(struct event *e, struct task_struct *task, struct task_s
 }
 
 // The running task is the sender, if the kernel did not make the signal itself.
-INLINE void tell_sender(struct event *e, struct task_struct *current, u64 current_id)
+INLINE void tell_sender(struct event *e, struct task_struct *current, u64 current_id, bool has_mm)
 {
 	struct task_struct *parent = 0;
 	u32 flags = 0;
@@ -233,7 +231,8 @@ INLINE void tell_sender(struct event *e, struct task_struct *current, u64 curren
 	e->sender_tid = current_id;
 	e->sender_uid = bpf_get_current_uid_gid();
 	bpf_get_current_comm(e->sender_comm, sizeof(e->sender_comm));
-	read(flags, current->flags);
+	if (!has_mm) // a task on its way out gives up its mm before it tells others
+		read(flags, current->flags);
 	e->exiting = !!(flags & PF_EXITING);
 	read(parent, current->real_parent);
 	read(e->sender_ppid, parent->tgid);
@@ -247,6 +246,7 @@ int on_signal(u64 *ctx)
 	struct task_struct *task = (void *) ctx[2], *current;
 	u32 signr = ctx[0], tgid = 0;
 	u64 current_id, size;
+	struct mm_struct *mm = 0;
 	struct words words = {};
 	struct event *e;
 
@@ -262,8 +262,10 @@ int on_signal(u64 *ctx)
 
 	// reserve a sample from the ring buffer, with room for the command line
 	current = bpf_get_current_task();
-	if (!brief)
-		words = command_line(current);
+	if (!brief) {
+		read(mm, current->mm);
+		words = command_line(mm);
+	}
 	e = reserve(words.size);
 	if (!e) {
 		__sync_fetch_and_add(&dropped, 1);
@@ -277,7 +279,7 @@ int on_signal(u64 *ctx)
 		e->tgid = tgid;
 		tell_signal(e, ctx, task == current);
 		tell_target(e, task, current);
-		tell_sender(e, current, current_id);
+		tell_sender(e, current, current_id, mm);
 		size = words.size > CMDLINE_MAX ? CMDLINE_MAX : words.size;
 		e->cmdline_size = 0;
 		if (size && !bpf_probe_read_user(e->sender_cmdline, size, (void *) words.start))
