@@ -582,6 +582,7 @@ final class Tracer implements AutoCloseable {
     private final long listening, parked, dropped; // where in it
     private long droppedBefore;
 
+    private static final String TRACEPOINT = "signal_generate";
     private static final VarHandle WORD = JAVA_INT.varHandle(), COUNTER = JAVA_LONG.varHandle();
 
     private Tracer(RingBuffer ring, int link, MemorySegment shared, BpfObject object) {
@@ -604,27 +605,40 @@ final class Tracer implements AutoCloseable {
 
     private static Tracer load(Options options) {
         BpfObject object = BpfObject.open("signals.bpf.o");
+        Btf kernel = Btf.ofKernel();
         Kernel.raiseMemlock();
 
         int events = Bpf.createRingBuffer("events", options.ring);
-        int rodata = Bpf.createArray(".rodata", object.size(".rodata"), Bpf.BPF_F_RDONLY_PROG);
         int bss = Bpf.createArray(".bss", object.size(".bss"), Bpf.BPF_F_MMAPABLE);
-
         object.set("signals", options.signals, 8);
         object.set("target", options.target, 4);
         object.set("sender", options.sender, 4);
         object.set("brief", options.brief && options.sender == 0 ? 1 : 0, 4); // who sent it is in a whole record only
+        int link = attach(object, kernel, events, bss);
+        MemorySegment shared = Kernel.mmap("map .bss", bss, 0, Kernel.PAGE_SIZE, true);
+        Kernel.close(bss); // the link holds the prog, the prog its maps
+        return new Tracer(new RingBuffer(events, options.ring), link, shared, object);
+    }
+
+    /** With types, by which the prog loads from the kernel's structs directly; without, where that is refused. */
+    private static int attach(BpfObject object, Btf kernel, int events, int bss) {
+        int types = kernel.typedef("btf_trace_" + TRACEPOINT);
+        int link = types != Bpf.UNTYPED ? attach(object, kernel, events, bss, types) : -1;
+        return link >= 0 ? link : attach(object, kernel, events, bss, Bpf.UNTYPED);
+    }
+
+    private static int attach(BpfObject object, Btf kernel, int events, int bss, int types) {
+        int rodata = Bpf.createArray(".rodata", object.size(".rodata"), Bpf.BPF_F_RDONLY_PROG);
+        object.set("direct", types == Bpf.UNTYPED ? 0 : 1, 4);
         Bpf.update(rodata, object.bytes(".rodata"));
         Bpf.freeze(rodata); // from here on the verifier takes its values for constants
 
-        object.relocateMaps(Map.of(".maps", events, ".rodata", rodata, ".bss", bss));
-        object.relocateFields(Btf.ofKernel());
-        int prog = Bpf.loadRawTracepoint("on_signal", object.prog(), object.license());
-        int link = Bpf.openRawTracepoint("signal_generate", prog);
-
-        MemorySegment shared = Kernel.mmap("map .bss", bss, 0, Kernel.PAGE_SIZE, true);
-        for (int fd : new int[] {prog, rodata, bss}) Kernel.close(fd); // the link holds the prog, the prog its maps
-        return new Tracer(new RingBuffer(events, options.ring), link, shared, object);
+        byte[] insns = object.relocate(Map.of(".maps", events, ".rodata", rodata, ".bss", bss), kernel);
+        int prog = Bpf.load("on_signal", insns, object.license(), types);
+        int link = prog >= 0 ? Bpf.openRawTracepoint(TRACEPOINT, prog, types) : -1;
+        Kernel.close(prog);
+        Kernel.close(rodata);
+        return link;
     }
 
     /** With nobody listening the prog reserves nothing. */
@@ -1401,6 +1415,7 @@ final class BpfObject {
     private static final int SHDR_SIZE = 64, SYM_SIZE = 24, REL_SIZE = 16, INSN_SIZE = 8; // include/uapi/linux/elf.h
     private static final int EI_CLASS_DATA = 0x0102, ET_REL = 1, EM_BPF = 247;
     private static final int R_BPF_64_64 = 1, LD_IMM_DW = 0x18, ALU64_MOV_K = 0xB7, ALU64_ADD_K = 0x07;
+    private static final int LDX_MEM = 0x61, CLASS_MODE = 0xE7; // of any size
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CORE_FIELD_BYTE_OFFSET = 0;
 
     private static final String PROG = "raw_tp/signal_generate";
@@ -1480,7 +1495,6 @@ final class BpfObject {
     }
 
     int size(String name) { return section(name).size; }
-    byte[] prog() { return bytes(PROG); }
     byte[] license() { return bytes("license"); }
 
     /** Sets a variable of .rodata. */
@@ -1490,28 +1504,35 @@ final class BpfObject {
         else file.putInt(at, (int) value);
     }
 
-    /** Puts file descriptors of maps where instructions load the address of a map, or of a variable in one. */
-    void relocateMaps(Map<String, Integer> fds) {
-        Section table = section(".rel" + PROG), code = section(PROG);
-        Section names = section(".strtab"), syms = section(".symtab");
+    /** The prog's instructions, with maps' file descriptors and with the running kernel's offsets of members. */
+    byte[] relocate(Map<String, Integer> fds, Btf kernel) {
+        ByteBuffer insns = ByteBuffer.wrap(bytes(PROG)).order(ByteOrder.LITTLE_ENDIAN);
+        relocateMaps(insns, fds);
+        relocateMembers(insns, kernel);
+        return insns.array();
+    }
+
+    /** Where instructions load the address of a map, or of a variable in one. */
+    private void relocateMaps(ByteBuffer insns, Map<String, Integer> fds) {
+        Section table = section(".rel" + PROG), names = section(".strtab"), syms = section(".symtab");
         for (int at = table.at; at < table.at + table.size; at += REL_SIZE) {
-            int insn = code.at + (int) file.getLong(at), type = file.getInt(at + 8);
+            int insn = (int) file.getLong(at), type = file.getInt(at + 8);
             String name = string(names.at + file.getInt(syms.at + file.getInt(at + 12) * SYM_SIZE));
             Symbol symbol = symbol(name);
             Integer fd = fds.get(symbol.section);
-            if (type != R_BPF_64_64 || fd == null || file.get(insn) != LD_IMM_DW)
+            if (type != R_BPF_64_64 || fd == null || insns.get(insn) != LD_IMM_DW)
                 throw unsupported("relocation of type " + type + " to " + name);
             boolean map = symbol.section.equals(".maps");
-            int register = file.get(insn + 1) & 0x0F;
-            file.put(insn + 1, (byte) (register | (map ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE) << 4));
-            file.putInt(insn + 4, fd);
-            if (!map) file.putInt(insn + INSN_SIZE + 4, file.getInt(insn + INSN_SIZE + 4) + symbol.value);
+            int register = insns.get(insn + 1) & 0x0F;
+            insns.put(insn + 1, (byte) (register | (map ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE) << 4));
+            insns.putInt(insn + 4, fd);
+            if (!map) insns.putInt(insn + INSN_SIZE + 4, insns.getInt(insn + INSN_SIZE + 4) + symbol.value);
         }
     }
 
-    /** Puts the running kernel's offsets where instructions step to a member of one of its structs. */
-    void relocateFields(Btf kernel) {
-        Section ext = section(".BTF.ext"), code = section(PROG);
+    /** Where instructions step to a member of one of the kernel's structs, or load it. */
+    private void relocateMembers(ByteBuffer insns, Btf kernel) {
+        Section ext = section(".BTF.ext");
         int at = ext.at + file.getInt(ext.at + 4) + file.getInt(ext.at + 24); // struct btf_ext_header: core_relo_off
         int end = at + file.getInt(ext.at + 28), size = file.getInt(at);
         at += 4;
@@ -1524,23 +1545,24 @@ final class BpfObject {
                 if (kind != BPF_CORE_FIELD_BYTE_OFFSET || access.length() != 3 || !access.startsWith("0:"))
                     throw unsupported("CO-RE relocation of kind " + kind + " with access " + access);
                 int member = access.charAt(2) - '0';
-                move(code.at + file.getInt(at), btf.offset(struct, member),
+                move(insns, file.getInt(at), btf.offset(struct, member),
                         kernel.offset(btf.name(struct), btf.memberName(struct, member)));
             }
         }
     }
 
-    private void move(int insn, int from, int to) {
-        int code = file.get(insn) & 0xFF;
-        if (code != ALU64_MOV_K && code != ALU64_ADD_K || file.getInt(insn + 4) != from)
-            throw unsupported("CO-RE relocation of instruction " + Integer.toHexString(code));
-        file.putInt(insn + 4, to);
+    private void move(ByteBuffer insns, int insn, int from, int to) {
+        int code = insns.get(insn) & 0xFF;
+        boolean adds = code == ALU64_MOV_K || code == ALU64_ADD_K, loads = (code & CLASS_MODE) == LDX_MEM;
+        if (adds && insns.getInt(insn + 4) == from) insns.putInt(insn + 4, to);
+        else if (loads && insns.getShort(insn + 2) == from) insns.putShort(insn + 2, (short) to);
+        else throw unsupported("CO-RE relocation of instruction " + Integer.toHexString(code));
     }
 }
 
 /** BTF, the types of an object or of the running kernel: include/uapi/linux/btf.h. */
 final class Btf {
-    private static final int MAGIC = 0xEB9F, KIND_STRUCT = 4, KIND_UNION = 5;
+    private static final int MAGIC = 0xEB9F, KIND_STRUCT = 4, KIND_UNION = 5, KIND_TYPEDEF = 8;
 
     /** By kind: bytes that follow struct btf_type's twelve, and bytes for each of its vlen. */
     private static final int[] MORE = {0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0};
@@ -1610,6 +1632,14 @@ final class Btf {
         return (info(id) < 0 ? bits & 0xFFFFFF : bits) / 8;
     }
 
+    /** The number of the typedef of that name; 0 if there is none. */
+    int typedef(String name) {
+        byte[] wanted = name.getBytes(ISO_8859_1);
+        for (int id = 1; exists(id); id++)
+            if (kind(id) == KIND_TYPEDEF && equals(raw.getInt(start(id)), wanted)) return id;
+        return 0;
+    }
+
     /** Where a member is in a struct, in bytes. */
     int offset(String struct, String member) {
         byte[] name = struct.getBytes(ISO_8859_1), memberName = member.getBytes(ISO_8859_1);
@@ -1643,7 +1673,11 @@ final class Bpf {
     private static final int BPF_RAW_TRACEPOINT_OPEN = 17, BPF_MAP_FREEZE = 22; // since Linux 5.2
     private static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27; // since Linux 5.8
     static final int BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;      // since Linux 5.5
-    private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, INSN_SIZE = 8;
+    private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, BPF_PROG_TYPE_TRACING = 26, BPF_TRACE_RAW_TP = 23;
+    private static final int INSN_SIZE = 8;
+
+    /** In place of a BTF id: a raw tracepoint, the prog's arguments being mere numbers. */
+    static final int UNTYPED = 0;
 
     private static final int LOG_SIZE = 1 << 20;
 
@@ -1664,6 +1698,12 @@ final class Bpf {
 
         Attr pointer(MemorySegment to) {
             fields.putLong(to.address());
+            return this;
+        }
+
+        /** Goes on at a member that stands there. */
+        Attr at(int offset) {
+            fields.position(offset);
             return this;
         }
 
@@ -1716,14 +1756,21 @@ final class Bpf {
         }
     }
 
-    /** After a refusal, asks once more with a log and prints what the verifier has to say. */
-    static int loadRawTracepoint(String name, byte[] insns, byte[] license) {
-        String what = "BPF_PROG_LOAD " + name;
+    /**
+     * A prog for the raw tracepoint whose arguments have the types of this BTF id: -1 if it is refused. One without
+     * types is to be accepted: after a refusal it asks once more, with a log, and prints what the verifier has to say.
+     */
+    static int load(String name, byte[] insns, byte[] license, int types) {
+        String what = "BPF_PROG_LOAD " + name + (types == UNTYPED ? "" : " with types");
         try (Attr attr = new Attr(); Attr again = new Attr()) {
-            int prog = load(attr, insns, license, 0, MemorySegment.NULL, name).call(BPF_PROG_LOAD);
+            int prog = load(attr, name, insns, license, types, 0, MemorySegment.NULL);
+            if (prog < 0 && types != UNTYPED) {
+                Log.debug(what + ": " + Kernel.errnoName(-prog));
+                return -1;
+            }
             if (prog < 0 && prog != -Kernel.EPERM && !Kernel.isLockedDown()) {
                 MemorySegment log = again.arena.allocate(LOG_SIZE);
-                prog = load(again, insns, license, LOG_SIZE, log, name).call(BPF_PROG_LOAD);
+                prog = load(again, name, insns, license, types, LOG_SIZE, log);
                 if (prog < 0) log.getString(0).lines().forEach(Log::error);
             }
             if (prog < 0) throw refused(what, -prog);
@@ -1732,15 +1779,20 @@ final class Bpf {
         }
     }
 
-    private static Attr load(Attr attr, byte[] insns, byte[] license, int logSize, MemorySegment log, String name) {
-        return attr.u32(BPF_PROG_TYPE_RAW_TRACEPOINT).u32(insns.length / INSN_SIZE).pointer(insns).pointer(license)
+    private static int load(Attr attr, String name, byte[] insns, byte[] license, int types, int logSize,
+            MemorySegment log) {
+        boolean typed = types != UNTYPED;
+        attr.u32(typed ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_RAW_TRACEPOINT)
+            .u32(insns.length / INSN_SIZE).pointer(insns).pointer(license)
             .u32(logSize == 0 ? 0 : 1).u32(logSize).pointer(log).u32(0).u32(0).name(name); // kern_version, prog_flags
+        return attr.at(68).u32(typed ? BPF_TRACE_RAW_TP : 0).at(108).u32(types).call(BPF_PROG_LOAD);
     }
 
-    static int openRawTracepoint(String name, int prog) {
+    /** The types, if any, name the tracepoint already. */
+    static int openRawTracepoint(String name, int prog, int types) {
         try (Attr attr = new Attr()) {
-            return attr.pointer((name + '\0').getBytes(ISO_8859_1)).u32(prog)
-                .call(BPF_RAW_TRACEPOINT_OPEN, "BPF_RAW_TRACEPOINT_OPEN " + name);
+            if (types == UNTYPED) attr.pointer((name + '\0').getBytes(ISO_8859_1));
+            return attr.at(8).u32(prog).call(BPF_RAW_TRACEPOINT_OPEN, "BPF_RAW_TRACEPOINT_OPEN " + name);
         }
     }
 
