@@ -596,14 +596,6 @@ final class Tracer implements AutoCloseable {
 
     /** Throws a Failure that names the step, the errno and what to do. What it leaves open, exit closes. */
     static Tracer attach(Options options) {
-        try {
-            return load(options);
-        } catch (IndexOutOfBoundsException | IllegalArgumentException e) {
-            throw new Failure("signals.bpf.o", "EINVAL", "the object is damaged: build it anew with test/build");
-        }
-    }
-
-    private static Tracer load(Options options) {
         BpfObject object = BpfObject.open("signals.bpf.o");
         Btf kernel = Btf.ofKernel();
         Kernel.raiseMemlock();
@@ -613,6 +605,7 @@ final class Tracer implements AutoCloseable {
         object.set("signals", options.signals, 8);
         object.set("target", options.target, 4);
         object.set("sender", options.sender, 4);
+        object.set("reader", Kernel.gettid(), 4);
         object.set("brief", options.brief && options.sender == 0 ? 1 : 0, 4); // who sent it is in a whole record only
         int link = attach(object, kernel, events, bss);
         MemorySegment shared = Kernel.mmap("map .bss", bss, 0, Kernel.PAGE_SIZE, true);
@@ -1179,19 +1172,47 @@ final class Listener implements AutoCloseable {
         fd = fd(bound.getFileDescriptor());
     }
 
+    private static final FutureTask<Void> JUNIXSOCKET = new FutureTask<>(Listener::loadJunixsocket);
+
     /** junixsocket takes as long to load as all the rest of the start: so it loads meanwhile, from the very first. */
     static void preload() {
-        Thread loader = new Thread() {
-            @Override public void run() {
-                try (AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open()) {
-                    fd(channel.getFileDescriptor());
-                } catch (IOException | LinkageError e) {
-                    Log.debug("loading junixsocket: " + e); // open() meets it again
-                }
-            }
-        };
+        Thread loader = new Thread(JUNIXSOCKET);
         loader.setDaemon(true);
         loader.start();
+    }
+
+    /** It unpacks its native library for a moment: in a folder that no other user can enter, whatever the umask is. */
+    private static Void loadJunixsocket() throws IOException {
+        Path tmpdir = Path.of(System.getProperty("java.io.tmpdir")).toRealPath();
+        checkOwner(tmpdir, "java.io.tmpdir " + tmpdir);
+        Path room = makeRoom(tmpdir);
+        System.setProperty("org.newsclub.net.unix.library.tmpdir", room.toString());
+        try (AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open()) {
+            fd(channel.getFileDescriptor());
+        } finally {
+            Files.delete(room);
+        }
+        return null;
+    }
+
+    private static void awaitJunixsocket() {
+        String what = "loading junixsocket's native library", hint = "java.io.tmpdir, "
+            + System.getProperty("java.io.tmpdir") + ", is to be writable";
+        try {
+            JUNIXSOCKET.get();
+        } catch (InterruptedException e) {
+            throw new Failure(what, "EINTR", "");
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof Failure failure) throw failure;
+            if (e.getCause() instanceof IOException failure) throw Failure.of(what, failure, hint);
+            if (e.getCause() instanceof LinkageError) throw new Failure(what, "EACCES", hint);
+            throw new AssertionError(e);
+        }
+    }
+
+    private static Path makeRoom(Path folder) throws IOException {
+        Path room = folder.resolve(".signals-" + Long.toString(System.nanoTime(), 36));
+        return Files.createDirectory(room, PosixFilePermissions.asFileAttribute(mode("rwx------")));
     }
 
     /**
@@ -1204,14 +1225,13 @@ final class Listener implements AutoCloseable {
             Path absolute = options.socket.toAbsolutePath(), name = absolute.getFileName();
             if (name == null) throw new Failure(what, "EISDIR", "give a --socket PATH in a folder");
             Path folder = absolute.getParent().toRealPath(), path = folder.resolve(name);
-            Path room = folder.resolve(".signals-" + Long.toString(System.nanoTime(), 36));
-            Path socket = room.resolve("socket");
-            if (Math.max(length(path), length(socket)) > SUN_PATH_MAX)
-                throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
+            if (length(path) > SUN_PATH_MAX) throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
             checkOwner(folder, what);
+            awaitJunixsocket();
             removeStale(path, what);
-            Files.createDirectory(room, PosixFilePermissions.asFileAttribute(mode("rwx------")));
+            Path room = makeRoom(folder), socket = room.resolve("s");
             try {
+                if (length(socket) > SUN_PATH_MAX) throw new Failure(what, "ENAMETOOLONG", "a shorter folder is needed");
                 AFUNIXServerSocketChannel channel = bind(socket, options.group, what);
                 Listener listener = new Listener(channel, path, inode(socket));
                 Files.createLink(path, socket);
@@ -1220,9 +1240,6 @@ final class Listener implements AutoCloseable {
                 Files.deleteIfExists(socket);
                 Files.delete(room);
             }
-        } catch (LinkageError e) {
-            throw new Failure("loading junixsocket's native library", "EACCES",
-                "java.io.tmpdir, " + System.getProperty("java.io.tmpdir") + ", is to be writable");
         } catch (IOException e) {
             throw Failure.of(what, e, (e instanceof NoSuchFileException ? "that folder does not exist"
                 : "can this process write in that folder?") + "; --socket PATH chooses another");
@@ -1418,6 +1435,9 @@ final class BpfObject {
     private static final int LDX_MEM = 0x61, CLASS_MODE = 0xE7; // of any size
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CORE_FIELD_BYTE_OFFSET = 0;
 
+    /** Of the object that this source was written for: test/build sets it. */
+    private static final int CRC = 0x686ff724;
+
     private static final String PROG = "raw_tp/signal_generate";
     private static final Set<String> SECTIONS = Set.of("", ".strtab", ".text", PROG, ".rel" + PROG, ".rodata",
         "license", ".bss", ".maps", ".BTF", ".rel.BTF", ".BTF.ext", ".rel.BTF.ext", ".llvm_addrsig", ".symtab");
@@ -1440,6 +1460,10 @@ final class BpfObject {
     private BpfObject(String name, byte[] bytes) {
         this.name = name;
         file = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        CRC32 crc = new CRC32();
+        crc.update(bytes);
+        if ((int) crc.getValue() != CRC) throw new Failure(name, "EBADMSG",
+            "it is damaged, or of another version: build it anew with test/build, or jbang cache clear");
         if (file.getInt(0) != 0x464C457F || file.getShort(4) != EI_CLASS_DATA || file.getShort(16) != ET_REL
                 || file.getShort(18) != EM_BPF) throw unsupported("a file that is no 64-bit little-endian BPF object");
         readSections();
@@ -1810,12 +1834,12 @@ final class Bpf {
 /** The only place that calls libc. A result below zero is an errno, negated, as the kernel itself returns it. */
 final class Kernel {
     /** System call numbers: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. */
-    record Numbers(int bpf, int close, int eventfd2, int ioctl, int mmap, int munmap, int open_by_handle_at, int openat,
+    record Numbers(int bpf, int close, int eventfd2, int gettid, int ioctl, int mmap, int munmap, int open_by_handle_at, int openat,
             int ppoll, int prlimit64, int readlinkat, int write) { }
 
     static final Numbers NR = switch (System.getProperty("os.arch")) {
-        case "amd64" -> new Numbers(321, 3, 290, 16, 9, 11, 304, 257, 271, 302, 267, 1);
-        case "aarch64" -> new Numbers(280, 57, 19, 29, 222, 215, 265, 56, 73, 261, 78, 64);
+        case "amd64" -> new Numbers(321, 3, 290, 186, 16, 9, 11, 304, 257, 271, 302, 267, 1);
+        case "aarch64" -> new Numbers(280, 57, 19, 178, 29, 222, 215, 265, 56, 73, 261, 78, 64);
         default -> throw new Failure("this processor", "EOPNOTSUPP", "x86_64 and aarch64 are supported");
     };
 
@@ -1880,6 +1904,8 @@ final class Kernel {
     }
 
     private static final MemorySegment TIMEOUT = Arena.ofAuto().allocate(16, 8); // struct timespec
+
+    static int gettid() { return (int) call(NR.gettid, 0, 0, 0, 0, 0, 0); }
 
     static int eventfd() { return (int) check("eventfd", call(NR.eventfd2, 0, O_CLOEXEC, 0, 0, 0, 0)); }
 

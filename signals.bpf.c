@@ -37,7 +37,8 @@ static void *(*const bpf_get_current_task_btf)(void) = (void *) 158; // since Li
 enum { BPF_MAP_TYPE_RINGBUF = 27, BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 
 // include/linux/signal_types.h, sched.h: a siginfo that is no pointer; a task on its way out
-enum { SEND_SIG_NOINFO, SEND_SIG_PRIV, SI_USER = 0, SI_KERNEL = 0x80, SIGKILL = 9, PF_EXITING = 4 };
+enum { SEND_SIG_NOINFO, SEND_SIG_PRIV, SI_USER = 0, SI_KERNEL = 0x80, POLL_IN = 1, POLL_HUP = 6, PF_EXITING = 4 };
+enum { SIGKILL = 9, SIGPIPE = 13, SIGIO = 29 };
 static const u64 NSEC_PER_SEC = 1000000000, RLIM_INFINITY = ~0ull;
 
 struct name { u64 words[2]; }; // char[16], TASK_COMM_LEN
@@ -92,6 +93,7 @@ const volatile u64 signals = ~0ull; // bit n-1: signal n is asked for
 const volatile u32 target = 0;      // only signals to this tgid, 0: to any
 const volatile u32 sender = 0;      // only signals from this tgid, 0: from any
 const volatile u32 brief = 0;       // only pid and signr
+const volatile u32 reader = 0;      // the tid of the thread that reads the records and writes to clients
 const volatile u32 direct = 0;      // pointers have types: see read()
 
 // Memory shared with the reader.
@@ -193,13 +195,37 @@ INLINE struct words command_line(struct mm_struct *mm)
 	return words;
 }
 
+// ctx[1], but as a number: with types, the verifier takes it for a pointer that is never 0, and prunes.
+INLINE u64 siginfo(const u64 *ctx)
+{
+	u64 info = 0;
+
+	bpf_probe_read_kernel(&info, sizeof(info), &ctx[1]);
+	return info;
+}
+
+// A client may ask for a signal whenever its socket has something to read (O_ASYNC, F_SETSIG). Told of that signal,
+// it would get the next, without end: so those that the reader's own writes make are left out, as is the SIGPIPE of
+// a client that has just gone.
+INLINE bool by_readers_write(const u64 *ctx, u32 tgid, u64 current_id)
+{
+	u64 info;
+	s32 code = 0;
+
+	if ((u32) current_id != reader)
+		return 0;
+	if (tgid == current_id >> 32)
+		return ctx[0] == SIGPIPE;
+	info = siginfo(ctx);
+	if (info > SEND_SIG_PRIV)
+		bpf_probe_read_kernel(&code, sizeof(code), (void *) (info + 8));
+	return (code >= POLL_IN && code <= POLL_HUP) || (info == SEND_SIG_PRIV && ctx[0] == SIGIO);
+}
+
 INLINE void tell_signal(struct event *e, const u64 *ctx, bool to_itself)
 {
 	struct task_struct *task = (void *) ctx[2];
-	u64 info = 0;
-
-	// ctx[1], but as a number: with types, the verifier takes it for a pointer that is never 0, and prunes
-	bpf_probe_read_kernel(&info, sizeof(info), &ctx[1]);
+	const u64 info = siginfo(ctx);
 
 	e->time = bpf_ktime_get_ns();
 	e->group = ctx[3];
@@ -267,7 +293,7 @@ int on_signal(u64 *ctx)
 	if (sender && sender != current_id >> 32)
 		return 0;
 	read(tgid, task->tgid);
-	if (target && target != tgid)
+	if ((target && target != tgid) || by_readers_write(ctx, tgid, current_id))
 		return 0;
 
 	// reserve a sample from the ring buffer, with room for the command line

@@ -1,8 +1,11 @@
 // Sends signals, or provokes the kernel into sending them, one way for each first argument.
 // Prints what a test wants to know, such as process ids, before the signal is sent.
 #define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -143,16 +146,136 @@ static void title(long size)
 	kill(getpid(), SIGUSR1);
 }
 
+static struct sockaddr_un unix_address(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+	return address;
+}
+
 // busy PATH: a socket that nobody can connect to: its listener does not accept, and its queue is full
 static void busy(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = unix_address(path);
 	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
 	if (bind(listener, (void *) &address, sizeof address) || listen(listener, 0)) abort();
 	while (!connect(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), (void *) &address, sizeof address));
 	say("pid", getpid());
 	for (;;) pause();
+}
+
+static int client_of(const char *path)
+{
+	struct sockaddr_un address = unix_address(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && !connect(fd, (void *) &address, sizeof address)) return fd;
+	if (fd >= 0) close(fd);
+	return -1;
+}
+
+// turns PATH COUNT: a signal to itself, and the next one only when the line of the one before has come, with pauses of
+// up to a millisecond in between: one wake-up that gets lost, and it waits in vain
+static int turns(const char *path, int count)
+{
+	static char lines[1 << 16];
+	struct pollfd line = {.fd = client_of(path), .events = POLLIN};
+	size_t kept = 0;
+	char want[32];
+	signal(34, SIG_IGN);
+	usleep(200000);
+	for (int i = 0; i < count; i++) {
+		snprintf(want, sizeof want, "\"value\":%d,", i);
+		sigqueue(getpid(), 34, (union sigval) {.sival_int = i});
+		for (kept = 0;; kept += read(line.fd, lines + kept, sizeof lines - kept - 1)) {
+			lines[kept] = 0;
+			if (strstr(lines, want)) break;
+			if (kept > sizeof lines / 2) kept = 0;
+			if (poll(&line, 1, 2000) != 1) return say("stuck", i), 1;
+		}
+		if (i % 3) for (struct timespec pause = {0, rand() % 1000000}; pause.tv_nsec > 50000; pause.tv_nsec = 0)
+			nanosleep(&pause, NULL);
+	}
+	say("turns", count);
+	return 0;
+}
+
+// crowd PATH COUNT: that many clients, which read nothing
+static void crowd(const char *path, int count)
+{
+	for (int i = 0; i < count; i++) if (client_of(path) < 0) perror("connect"), abort();
+	say("pid", getpid());
+	for (;;) pause();
+}
+
+// passers PATH COUNT: so many clients, one after the other, that leave as soon as they have read something
+static void passers(const char *path, int count)
+{
+	char bytes[4096];
+	for (int i = 0; i < count; i++) {
+		int fd = client_of(path);
+		if (fd < 0 || read(fd, bytes, sizeof bytes) <= 0) perror("passers"), abort();
+		close(fd);
+	}
+	say("passed", count);
+}
+
+// trickle PATH SECONDS: prints what it reads, a byte a second at first
+static void trickle(const char *path, int seconds)
+{
+	static char bytes[1 << 16];
+	int fd = client_of(path);
+	for (ssize_t got; (got = read(fd, bytes, seconds > 0 ? 1 : sizeof bytes)) > 0; seconds--) {
+		if (write(1, bytes, got) != got) abort();
+		if (seconds > 0) sleep(1);
+	}
+}
+
+static volatile long called;
+static void on_data(int signr) { (void) signr; called++; }
+static void on_term(int signr) { (void) signr; say("called", called); _exit(0); }
+
+// async PATH SIGNR: a client that wants this signal whenever there is something to read; 0: SIGIO, as by default
+static void async(const char *path, int signr)
+{
+	char bytes[4096];
+	int fd = client_of(path);
+	signal(signr ? signr : SIGIO, on_data);
+	signal(SIGTERM, on_term);
+	fcntl(fd, F_SETOWN, getpid());
+	fcntl(fd, F_SETSIG, signr);
+	fcntl(fd, F_SETFL, O_ASYNC);
+	say("pid", getpid());
+	for (;; usleep(1000)) // one that waits in read(2) gets none
+		if (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) == 0) exit(1);
+}
+
+static long refusals, entries;
+static void on_term_count(int signr) { (void) signr; say("refused", refusals); say("entered", entries); _exit(0); }
+
+// intrude PATH: tries to connect until SIGTERM
+static void intrude(const char *path)
+{
+	signal(SIGTERM, on_term_count);
+	for (;;) {
+		int fd = client_of(path);
+		if (fd >= 0) entries++, close(fd);
+		else if (errno == EACCES) refusals++;
+	}
+}
+
+// plant PATH VICTIM: puts a link to VICTIM, a file, a stale socket there, over and over, until SIGTERM
+static void plant(const char *path, const char *victim)
+{
+	struct sockaddr_un address = unix_address(path);
+	for (int i = 0;; i++) {
+		int fd = -1;
+		if (i % 3 == 0) fd = symlink(victim, path);
+		if (i % 3 == 1) fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0666);
+		if (i % 3 == 2 && bind(fd = socket(AF_UNIX, SOCK_STREAM, 0), (void *) &address, sizeof address)) errno = 0;
+		usleep(rand() % 2000);
+		if (i % 3 && fd >= 0) close(fd);
+		unlink(path);
+	}
 }
 
 int main(int argc, char **argv)
@@ -194,6 +317,13 @@ int main(int argc, char **argv)
 	else if (!strcmp(how, "cpu")) cpu();
 	else if (!strcmp(how, "seccomp")) refused();
 	else if (!strcmp(how, "overflow")) overflow(arg(argv, 2));
+	else if (!strcmp(how, "turns")) return turns(argv[2], arg(argv, 3));
+	else if (!strcmp(how, "crowd")) crowd(argv[2], arg(argv, 3));
+	else if (!strcmp(how, "passers")) passers(argv[2], arg(argv, 3));
+	else if (!strcmp(how, "trickle")) trickle(argv[2], arg(argv, 3));
+	else if (!strcmp(how, "async")) async(argv[2], arg(argv, 3));
+	else if (!strcmp(how, "intrude")) intrude(argv[2]);
+	else if (!strcmp(how, "plant")) plant(argv[2], argv[3]);
 	else return fprintf(stderr, "sender: what is %s?\n", how), 2;
 	return 0;
 }
