@@ -1231,7 +1231,7 @@ final class Listener implements AutoCloseable {
             removeStale(path, what);
             Path room = makeRoom(folder), socket = room.resolve("s");
             try {
-                if (length(socket) > SUN_PATH_MAX) throw new Failure(what, "ENAMETOOLONG", "a shorter folder is needed");
+                if (length(socket) > SUN_PATH_MAX) throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
                 AFUNIXServerSocketChannel channel = bind(socket, options.group, what);
                 Listener listener = new Listener(channel, path, inode(socket));
                 Files.createLink(path, socket);
@@ -1592,31 +1592,86 @@ final class Btf {
     private static final int[] MORE = {0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0};
     private static final int[] MORE_EACH = {0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12};
 
-    private final ByteBuffer raw;
-    private final int strings, typesEnd;
+    private final Part types, strings;
     private int[] starts = new int[4096]; // of the types known so far; number 0 is void
     private int known, next;
 
     static Btf ofKernel() {
+        String path = "/sys/kernel/btf/vmlinux";
         try {
-            return new Btf(Files.readAllBytes(Path.of("/sys/kernel/btf/vmlinux")));
+            RandomAccessFile file = new RandomAccessFile(path, "r");
+            return new Btf(new Part(file, 0, (int) file.length()));
+        } catch (FileNotFoundException e) {
+            throw new Failure(path, Files.exists(Path.of(path)) ? "EACCES" : "ENOENT",
+                "this kernel lacks CONFIG_DEBUG_INFO_BTF");
         } catch (IOException e) {
-            throw Failure.of("/sys/kernel/btf/vmlinux", e, "this kernel lacks CONFIG_DEBUG_INFO_BTF");
+            throw Failure.of(path, e, "");
         }
     }
 
-    Btf(byte[] bytes) {
-        raw = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN); // struct btf_header
-        if ((raw.getShort(0) & 0xFFFF) != MAGIC) throw new IllegalArgumentException("no BTF");
-        int size = raw.getInt(4);
-        next = size + raw.getInt(8);
-        typesEnd = next + raw.getInt(12);
-        strings = size + raw.getInt(16);
+    Btf(byte[] bytes) { this(new Part(bytes)); }
+
+    private Btf(Part all) {
+        if ((all.u32(0) & 0xFFFF) != MAGIC) throw new IllegalArgumentException("no BTF"); // struct btf_header
+        int size = all.u32(4);
+        types = all.part(size + all.u32(8), all.u32(12));
+        strings = all.part(size + all.u32(16), all.u32(20));
+    }
+
+    /** Part of a file. A kernel's has megabytes, of which a few hundred kilobytes are asked for: only they are read. */
+    private static final class Part {
+        private static final int STEP = 64 << 10;
+        private final RandomAccessFile file;
+        private final int start, size;
+        private ByteBuffer bytes = ByteBuffer.allocate(0); // its beginning
+
+        Part(RandomAccessFile file, int start, int size) {
+            this.file = file;
+            this.start = start;
+            this.size = size;
+        }
+
+        Part(byte[] bytes) {
+            this(null, 0, bytes.length);
+            this.bytes = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        }
+
+        Part part(int from, int length) {
+            return file != null ? new Part(file, start + from, length)
+                : new Part(Arrays.copyOfRange(bytes.array(), from, from + length));
+        }
+
+        int u32(int at) { return upTo(at + 4).getInt(at); }
+        byte u8(int at) { return upTo(at + 1).get(at); }
+
+        boolean equals(int at, byte[] other) {
+            return Arrays.equals(upTo(at + other.length).array(), at, at + other.length, other, 0, other.length);
+        }
+
+        String string(int from, int to) { return new String(upTo(to).array(), from, to - from, ISO_8859_1); }
+
+        private ByteBuffer upTo(int end) {
+            if (end > bytes.limit()) read(end);
+            return bytes;
+        }
+
+        private void read(int end) {
+            if (end > size) throw new IndexOutOfBoundsException("BTF of " + size + " bytes");
+            int before = bytes.limit(), now = Math.min(size, Math.max(end, before + Math.max(before, STEP)));
+            byte[] more = Arrays.copyOf(bytes.array(), now);
+            try {
+                file.seek(start + before);
+                file.readFully(more, before, now - before);
+            } catch (IOException e) {
+                throw Failure.of("/sys/kernel/btf/vmlinux", e, "");
+            }
+            bytes = ByteBuffer.wrap(more).order(ByteOrder.LITTLE_ENDIAN);
+        }
     }
 
     /** Is there a type of this number? Reads on up to it: what is asked for is among a kernel's first thousands. */
     private boolean exists(int id) {
-        while (known < id && next < typesEnd) {
+        while (known < id && next < types.size) {
             if (++known == starts.length) starts = Arrays.copyOf(starts, 2 * known);
             starts[known] = next;
             int kind = kind(known);
@@ -1632,27 +1687,27 @@ final class Btf {
     }
 
     // struct btf_type: name_off, info (vlen: bits 0-15, kind: 24-28, kind_flag: 31), type or size
-    private int info(int id) { return raw.getInt(start(id) + 4); }
+    private int info(int id) { return types.u32(start(id) + 4); }
     private int kind(int id) { return info(id) >>> 24 & 31; }
     private int vlen(int id) { return info(id) & 0xFFFF; }
-    String name(int id) { return string(raw.getInt(start(id))); }
+    String name(int id) { return string(types.u32(start(id))); }
 
     String string(int offset) {
-        int end = strings + offset;
-        while (raw.get(end) != 0) end++;
-        return new String(raw.array(), strings + offset, end - strings - offset, ISO_8859_1);
+        int end = offset;
+        while (strings.u8(end) != 0) end++;
+        return strings.string(offset, end);
     }
 
     private boolean equals(int offset, byte[] name) {
-        int start = strings + offset, end = start + name.length;
-        return raw.get(end) == 0 && Arrays.equals(raw.array(), start, end, name, 0, name.length);
+        int end = offset + name.length;
+        return end < strings.size && strings.u8(end) == 0 && strings.equals(offset, name);
     }
 
     // struct btf_member: name_off, type, offset in bits (in 24 of them where kind_flag says there are bit-fields)
     private int member(int id, int index) { return start(id) + 12 + 12 * index; }
-    String memberName(int id, int index) { return string(raw.getInt(member(id, index))); }
+    String memberName(int id, int index) { return string(types.u32(member(id, index))); }
     int offset(int id, int index) {
-        int bits = raw.getInt(member(id, index) + 8);
+        int bits = types.u32(member(id, index) + 8);
         return (info(id) < 0 ? bits & 0xFFFFFF : bits) / 8;
     }
 
@@ -1660,7 +1715,7 @@ final class Btf {
     int typedef(String name) {
         byte[] wanted = name.getBytes(ISO_8859_1);
         for (int id = 1; exists(id); id++)
-            if (kind(id) == KIND_TYPEDEF && equals(raw.getInt(start(id)), wanted)) return id;
+            if (kind(id) == KIND_TYPEDEF && equals(types.u32(start(id)), wanted)) return id;
         return 0;
     }
 
@@ -1668,7 +1723,7 @@ final class Btf {
     int offset(String struct, String member) {
         byte[] name = struct.getBytes(ISO_8859_1), memberName = member.getBytes(ISO_8859_1);
         for (int id = 1; exists(id); id++) {
-            int offset = kind(id) == KIND_STRUCT && equals(raw.getInt(start(id)), name) ? find(id, memberName) : -1;
+            int offset = kind(id) == KIND_STRUCT && equals(types.u32(start(id)), name) ? find(id, memberName) : -1;
             if (offset >= 0) return offset;
         }
         throw new Failure("struct " + struct + "'s member " + member, "ENOENT", "this kernel's BTF lacks it");
@@ -1677,7 +1732,7 @@ final class Btf {
     /** Enters anonymous structs and unions, as C does; -1 where there is no such member. */
     private int find(int id, byte[] name) {
         for (int i = 0; i < vlen(id); i++) {
-            int nameAt = raw.getInt(member(id, i)), type = raw.getInt(member(id, i) + 4);
+            int nameAt = types.u32(member(id, i)), type = types.u32(member(id, i) + 4);
             if (equals(nameAt, name)) return offset(id, i);
             if (nameAt != 0 || kind(type) != KIND_STRUCT && kind(type) != KIND_UNION) continue;
             int offset = find(type, name);
@@ -1834,8 +1889,8 @@ final class Bpf {
 /** The only place that calls libc. A result below zero is an errno, negated, as the kernel itself returns it. */
 final class Kernel {
     /** System call numbers: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. */
-    record Numbers(int bpf, int close, int eventfd2, int gettid, int ioctl, int mmap, int munmap, int open_by_handle_at, int openat,
-            int ppoll, int prlimit64, int readlinkat, int write) { }
+    record Numbers(int bpf, int close, int eventfd2, int gettid, int ioctl, int mmap, int munmap, int open_by_handle_at,
+            int openat, int ppoll, int prlimit64, int readlinkat, int write) { }
 
     static final Numbers NR = switch (System.getProperty("os.arch")) {
         case "amd64" -> new Numbers(321, 3, 290, 186, 16, 9, 11, 304, 257, 271, 302, 267, 1);
