@@ -5,7 +5,7 @@
 //DEPS com.kohlschutter.junixsocket:junixsocket-native-common:2.11.1
 //FILES signals.bpf.o
 //COMPILE_OPTIONS -XDstringConcat=inline
-//RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+//RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmn8m
 //MANIFEST Enable-Native-Access=ALL-UNNAMED
 
 // Signals tells who sent which signal to whom, why, and what came of it.
@@ -609,7 +609,7 @@ final class Tracer implements AutoCloseable {
         object.set("brief", options.brief && options.sender == 0 ? 1 : 0, 4); // who sent it is in a whole record only
         int link = attach(object, kernel, events, bss);
         MemorySegment shared = Kernel.mmap("map .bss", bss, 0, Kernel.PAGE_SIZE, true);
-        Kernel.close(bss); // the link holds the prog, the prog its maps
+        Kernel.close(bss); // the link holds the prog, which holds its maps
         return new Tracer(new RingBuffer(events, options.ring), link, shared, object);
     }
 
@@ -628,9 +628,10 @@ final class Tracer implements AutoCloseable {
 
         byte[] insns = object.relocate(Map.of(".maps", events, ".rodata", rodata, ".bss", bss), kernel);
         int prog = Bpf.load("on_signal", insns, object.license(), types);
-        int link = prog >= 0 ? Bpf.openRawTracepoint(TRACEPOINT, prog, types) : -1;
-        Kernel.close(prog);
         Kernel.close(rodata);
+        if (prog < 0) return prog;
+        int link = Bpf.openRawTracepoint(TRACEPOINT, prog, types);
+        Kernel.close(prog);
         return link;
     }
 
@@ -1172,7 +1173,12 @@ final class Listener implements AutoCloseable {
         fd = fd(bound.getFileDescriptor());
     }
 
-    private static final FutureTask<Void> JUNIXSOCKET = new FutureTask<>(Listener::loadJunixsocket);
+    private static final FutureTask<Void> JUNIXSOCKET = new FutureTask<>(new Callable<>() { // a lambda costs the start
+        @Override public Void call() throws IOException {
+            loadJunixsocket();
+            return null;
+        }
+    });
 
     /** junixsocket takes as long to load as all the rest of the start: so it loads meanwhile, from the very first. */
     static void preload() {
@@ -1182,7 +1188,7 @@ final class Listener implements AutoCloseable {
     }
 
     /** It unpacks its native library for a moment: in a folder that no other user can enter, whatever the umask is. */
-    private static Void loadJunixsocket() throws IOException {
+    private static void loadJunixsocket() throws IOException {
         Path tmpdir = Path.of(System.getProperty("java.io.tmpdir")).toRealPath();
         checkOwner(tmpdir, "java.io.tmpdir " + tmpdir);
         Path room = makeRoom(tmpdir);
@@ -1192,7 +1198,6 @@ final class Listener implements AutoCloseable {
         } finally {
             Files.delete(room);
         }
-        return null;
     }
 
     private static void awaitJunixsocket() {
