@@ -605,7 +605,7 @@ final class Tracer implements AutoCloseable {
         object.set("signals", options.signals, 8);
         object.set("target", options.target, 4);
         object.set("sender", options.sender, 4);
-        object.set("reader", Kernel.gettid(), 4);
+        object.set("reader", Kernel.isInInitialPidNamespace() ? Kernel.gettid() : 0, 4);
         object.set("brief", options.brief && options.sender == 0 ? 1 : 0, 4); // who sent it is in a whole record only
         int link = attach(object, kernel, events, bss);
         MemorySegment shared = Kernel.mmap("map .bss", bss, 0, Kernel.PAGE_SIZE, true);
@@ -1441,7 +1441,7 @@ final class BpfObject {
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CORE_FIELD_BYTE_OFFSET = 0;
 
     /** Of the object that this source was written for: test/build sets it. */
-    private static final int CRC = 0x686ff724;
+    private static final int CRC = 0x6c16d68b;
 
     private static final String PROG = "raw_tp/signal_generate";
     private static final Set<String> SECTIONS = Set.of("", ".strtab", ".text", PROG, ".rel" + PROG, ".rodata",
@@ -1910,6 +1910,8 @@ final class Kernel {
         Map.entry(14, "EFAULT"), Map.entry(22, "EINVAL"), Map.entry(24, "EMFILE"), Map.entry(28, "ENOSPC"),
         Map.entry(38, "ENOSYS"), Map.entry(95, "EOPNOTSUPP"));
 
+    private static final long PROC_PID_INIT_INO = 0xEFFFFFFCL; // include/linux/proc_ns.h
+
     // include/uapi: fcntl.h, mman.h, resource.h, auxvec.h, ioctls.h
     private static final int AT_FDCWD = -100, O_CLOEXEC = 0x80000, PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1;
     private static final int RLIMIT_MEMLOCK = 8, AT_PAGESZ = 6, TCGETS = 0x5401;
@@ -2013,6 +2015,15 @@ final class Kernel {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment infinity = arena.allocateFrom(JAVA_LONG, -1, -1); // struct rlimit64
             call(NR.prlimit64, 0, RLIMIT_MEMLOCK, infinity.address(), 0, 0, 0);
+        }
+    }
+
+    /** Elsewhere a process knows its ids only as they are there, and a prog sees the initial ones. */
+    static boolean isInInitialPidNamespace() {
+        try {
+            return Files.readSymbolicLink(Path.of("/proc/self/ns/pid")).endsWith("pid:[" + PROC_PID_INIT_INO + "]");
+        } catch (IOException e) {
+            return false;
         }
     }
 

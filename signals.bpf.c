@@ -93,7 +93,7 @@ const volatile u64 signals = ~0ull; // bit n-1: signal n is asked for
 const volatile u32 target = 0;      // only signals to this tgid, 0: to any
 const volatile u32 sender = 0;      // only signals from this tgid, 0: from any
 const volatile u32 brief = 0;       // only pid and signr
-const volatile u32 reader = 0;      // the tid of the thread that reads the records and writes to clients
+const volatile u32 reader = 0;      // the tid of the thread that writes to clients, 0: not known
 const volatile u32 direct = 0;      // pointers have types: see read()
 
 // Memory shared with the reader.
@@ -212,7 +212,7 @@ INLINE bool by_readers_write(const u64 *ctx, u32 tgid, u64 current_id)
 	u64 info;
 	s32 code = 0;
 
-	if ((u32) current_id != reader)
+	if (!reader || (u32) current_id != reader)
 		return 0;
 	if (tgid == current_id >> 32)
 		return ctx[0] == SIGPIPE;
