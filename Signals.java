@@ -580,6 +580,7 @@ final class Tracer implements AutoCloseable {
     private final int link;
     private final MemorySegment shared; // the object's .bss
     private final long listening, parked, dropped; // where in it
+    private boolean recording;
     private long droppedBefore;
 
     private static final String TRACEPOINT = "signal_generate";
@@ -597,7 +598,6 @@ final class Tracer implements AutoCloseable {
     /** Throws a Failure that names the step, the errno and what to do. What it leaves open, exit closes. */
     static Tracer attach(Options options) {
         BpfObject object = BpfObject.open("signals.bpf.o");
-        Btf kernel = Btf.ofKernel();
         Kernel.raiseMemlock();
 
         int events = Bpf.createRingBuffer("events", options.ring);
@@ -607,17 +607,19 @@ final class Tracer implements AutoCloseable {
         object.set("sender", options.sender, 4);
         object.set("reader", Kernel.isInInitialPidNamespace() ? Kernel.gettid() : 0, 4);
         object.set("brief", options.brief && options.sender == 0 ? 1 : 0, 4); // who sent it is in a whole record only
-        int link = attach(object, kernel, events, bss);
+        int link = attach(object, events, bss);
         MemorySegment shared = Kernel.mmap("map .bss", bss, 0, Kernel.PAGE_SIZE, true);
         Kernel.close(bss); // the link holds the prog, which holds its maps
         return new Tracer(new RingBuffer(events, options.ring), link, shared, object);
     }
 
     /** With types, by which the prog loads from the kernel's structs directly; without, where that is refused. */
-    private static int attach(BpfObject object, Btf kernel, int events, int bss) {
-        int types = kernel.typedef("btf_trace_" + TRACEPOINT);
-        int link = types != Bpf.UNTYPED ? attach(object, kernel, events, bss, types) : -1;
-        return link >= 0 ? link : attach(object, kernel, events, bss, Bpf.UNTYPED);
+    private static int attach(BpfObject object, int events, int bss) {
+        try (Btf kernel = Btf.ofKernel()) {
+            int types = kernel.typedef("btf_trace_" + TRACEPOINT);
+            int link = types != Bpf.UNTYPED ? attach(object, kernel, events, bss, types) : -1;
+            return link >= 0 ? link : attach(object, kernel, events, bss, Bpf.UNTYPED);
+        }
     }
 
     private static int attach(BpfObject object, Btf kernel, int events, int bss, int types) {
@@ -636,7 +638,12 @@ final class Tracer implements AutoCloseable {
     }
 
     /** With nobody listening the prog reserves nothing. */
-    void listen(boolean wanted) { WORD.setOpaque(shared, listening, wanted ? 1 : 0); }
+    void listen(boolean wanted) {
+        if (wanted == recording) return;
+        recording = wanted;
+        WORD.setOpaque(shared, listening, wanted ? 1 : 0);
+        Log.debug(wanted ? "recording" : "recording nothing, as nobody listens");
+    }
 
     /**
      * Asks for a wake-up with the next record. Pairs with xchg() in bpf_ringbuf_commit(): either the prog sees this
@@ -1590,7 +1597,7 @@ final class BpfObject {
 }
 
 /** BTF, the types of an object or of the running kernel: include/uapi/linux/btf.h. */
-final class Btf {
+final class Btf implements AutoCloseable {
     private static final int MAGIC = 0xEB9F, KIND_STRUCT = 4, KIND_UNION = 5, KIND_TYPEDEF = 8;
 
     /** By kind: bytes that follow struct btf_type's twelve, and bytes for each of its vlen. */
@@ -1607,12 +1614,15 @@ final class Btf {
             RandomAccessFile file = new RandomAccessFile(path, "r");
             return new Btf(new Part(file, 0, (int) file.length()));
         } catch (FileNotFoundException e) {
-            throw new Failure(path, Files.exists(Path.of(path)) ? "EACCES" : "ENOENT",
-                "this kernel lacks CONFIG_DEBUG_INFO_BTF");
+            throw Files.exists(Path.of(path)) ? new Failure(path, "EACCES", "run as a user who can read it, such as root")
+                : new Failure(path, "ENOENT", "this kernel lacks CONFIG_DEBUG_INFO_BTF");
         } catch (IOException e) {
             throw Failure.of(path, e, "");
         }
     }
+
+    /** Nothing is read of it after that. */
+    @Override public void close() { types.close(); }
 
     Btf(byte[] bytes) { this(new Part(bytes)); }
 
@@ -1639,6 +1649,14 @@ final class Btf {
         Part(byte[] bytes) {
             this(null, 0, bytes.length);
             this.bytes = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        }
+
+        void close() {
+            try {
+                if (file != null) file.close();
+            } catch (IOException e) {
+                throw Failure.of("/sys/kernel/btf/vmlinux", e, "");
+            }
         }
 
         Part part(int from, int length) {

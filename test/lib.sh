@@ -75,10 +75,12 @@ listen() { # listen [FILE]: a client that writes what it gets to $out
     nc -U "$socket" < /dev/null > "$out" &
     client=$!
     await 5 connected $((before + 1))
+    await 5 recording
     seen=0
 }
 
 connected() { [ "$(grep -c ' connected' "$dir/log")" -ge "$1" ]; }
+recording() { grep -o ' recording.*' "$dir/log" | tail -n 1 | grep -qx ' recording'; }
 disconnected() { [ "$(grep -c ' disconnected' "$dir/log")" -ge "$1" ]; }
 
 leave() { end "$client"; }
