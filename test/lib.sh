@@ -45,7 +45,7 @@ check() { # check COMMAND...: it must succeed
 }
 
 await() { # await SECONDS COMMAND...: until it succeeds
-    local end=$((SECONDS + $1 + 1))
+    local end=$((SECONDS + $1 * ${PATIENCE:-1} + 1))
     shift
     until "$@"; do
         [ "$SECONDS" -lt "$end" ] || { fail "in vain awaited: $*"; return 1; }
@@ -79,9 +79,15 @@ listen() { # listen [FILE]: a client that writes what it gets to $out
     seen=0
 }
 
+lines() { [ "$(wc -l < "$2")" -ge "$1" ]; } # lines COUNT FILE: it has as many
 connected() { [ "$(grep -c ' connected' "$dir/log")" -ge "$1" ]; }
 recording() { grep -o ' recording.*' "$dir/log" | tail -n 1 | grep -qx ' recording'; }
 disconnected() { [ "$(grep -c ' disconnected' "$dir/log")" -ge "$1" ]; }
+
+filtered() { # filtered OPTION...: starts with these and listens
+    start "$@"
+    listen "$dir/filtered"
+}
 
 leave() { end "$client"; }
 
@@ -120,7 +126,7 @@ value() { sed -n "s/^$1=//p" "${2:-$dir/said}"; } # value NAME: what sender said
 says() { # says STATUS PATTERN COMMAND...: the command ends so, with one line on standard error that matches
     local status=0 want=$1 pattern=$2
     shift 2
-    timeout 20 "$@" > "$dir/answer" 2> "$dir/complaint" || status=$?
+    timeout $((20 * ${PATIENCE:-1})) "$@" > "$dir/answer" 2> "$dir/complaint" || status=$?
     [ $status = "$want" ] || fail "exit status $status, not $want: $*"
     grep -v ' INFO  ' "$dir/complaint" > "$dir/reason"
     [ "$(wc -l < "$dir/reason")" = 1 ] || fail "not one line: $(cat "$dir/reason")"
