@@ -87,30 +87,37 @@ public final class Signals {
         Log.banner();
         stop.arm();
         Log.info("loading and attaching to the ebpf program");
-        try (Tracer tracer = Tracer.attach(options); Server server = new Server(Listener.open(options))) {
+        try (Tracer tracer = Tracer.attach(options); Server server = new Server(Listener.open(options));
+                Table table = options.print ? new Table(stop) : null) {
             Log.info("unix socket listening on " + options.socket);
             Log.info("awaiting for new connections");
-            serve(tracer, server, stop, new Json(options.brief), options.sender != 0);
+            new Signals(tracer, server, table, options).serve(stop);
         }
         Log.info("stopped");
     }
 
-    /** Sends out what there is, then sleeps until there is more. */
-    private static void serve(Tracer tracer, Server server, Stop stop, Json json, boolean sentOnly) {
-        Event event = new Event();
+    private final Tracer tracer;
+    private final Server server;
+    private final Table table; // null without --print
+    private final Json json;
+    private final boolean sentOnly;
+    private final Event event = new Event();
+
+    private Signals(Tracer tracer, Server server, Table table, Options options) {
+        this.tracer = tracer;
+        this.server = server;
+        this.table = table;
+        json = new Json(options.brief);
+        sentOnly = options.sender != 0;
+    }
+
+    /** Tells what there is, then sleeps until there is more. */
+    private void serve(Stop stop) {
         boolean storm = false, linger = false;
         while (!stop.requested) {
+            tracer.listen(table != null || server.hasClients());
             boolean more = tracer.ring.fill();
-            int records = 0;
-            for (json.setClock(); tracer.ring.next(event); records++) {
-                if (!json.hasRoom()) server.broadcast(json);
-                if (!sentOnly || event.cause().sent) json.encode(event);
-            }
-            long dropped = tracer.newlyDropped();
-            if (dropped > 0) json.encodeDropped(dropped);
-            server.broadcast(json);
-            server.flush();
-
+            int records = tell();
             if (linger) storm = records >= HOT;
             linger = storm && !more;
             if (more) {
@@ -124,8 +131,24 @@ public final class Signals {
                 tracer.park(false);
                 storm = System.nanoTime() - asleep < LINGER;
             }
-            tracer.listen(server.hasClients());
         }
+    }
+
+    /** A line to everybody for each of the records copied last; returns how many they were. */
+    private int tell() {
+        int records = 0;
+        for (json.setClock(); tracer.next(event); records++) {
+            if (sentOnly && !event.cause().sent) continue;
+            if (!json.hasRoom()) server.broadcast(json);
+            json.encode(event);
+            if (table != null) table.add(event, json.time(event));
+        }
+        long dropped = tracer.newlyDropped();
+        if (dropped > 0) json.encodeDropped(dropped);
+        if (dropped > 0 && table != null) table.addDropped(dropped);
+        server.broadcast(json);
+        server.flush();
+        return records;
     }
 }
 
@@ -138,6 +161,8 @@ final class Options {
               -s, --signal LIST   only these: names or numbers, comma-separated; ^LIST all but these
               -p, --pid PID       only signals sent to this process, to whichever of its threads
               -f, --from PID      only signals sent by this process: lines with a "sender"
+                  --fatal         only what can end a process, and the report of a child so ended
+                  --print         also show them here, as a table, on standard output
                   --socket PATH   default /var/run/signals
                   --group NAME    let this group connect
                   --short         write only pid and signr
@@ -156,7 +181,8 @@ final class Options {
     int target, sender; // 0: any
     Path socket = Path.of("/var/run/signals");
     String group;       // null: none
-    boolean brief;
+    boolean brief, print;
+    boolean fatal;      // of SIGCHLD only what tells of a child that a signal ended
     long ring = 8 << 20; // bytes
     Log.Level log = Log.Level.of(System.getenv().getOrDefault("SIGNALS_LOG", "info"));
     String answer;      // to print instead of running, or null
@@ -172,6 +198,8 @@ final class Options {
                 case "-s", "--signal" -> signals = Signal.mask(value(option));
                 case "-p", "--pid" -> target = (int) number(option, "", 1, PID_MAX_LIMIT);
                 case "-f", "--from" -> sender = (int) number(option, "", 1, PID_MAX_LIMIT);
+                case "--fatal" -> fatal = true;
+                case "--print" -> print = true;
                 case "--socket" -> socket = path(option);
                 case "--group" -> group = value(option);
                 case "--short" -> brief = true;
@@ -182,6 +210,7 @@ final class Options {
                 default -> throw Failure.usage(option, "no such option; --help lists them");
             }
         }
+        if (fatal) signals &= Signal.FATAL | Signal.bit(Signal.SIGCHLD);
         if (Long.bitCount(ring) > 1) throw Failure.usage("--ring " + ring, "a power of two is expected, such as 8M");
     }
 
@@ -323,9 +352,13 @@ final class Stop extends Thread {
     /** Apart from the hook, which is to be in place before anything that takes time. */
     void arm() { fd = Kernel.eventfd(); }
 
-    @Override public void run() {
+    void request() {
         requested = true;
         if (fd >= 0) Kernel.wake(fd);
+    }
+
+    @Override public void run() {
+        request();
         try {
             ended.await();
         } catch (InterruptedException e) {
@@ -386,6 +419,7 @@ final class Event {
     static final int SIZE = (int) LAYOUT.byteSize(), COMM_SIZE = 16;
 
     final byte[] sample = new byte[SIZE];
+    boolean chosen; // by the OOM killer: no part of the sample, see Tracer.next()
     private final ByteBuffer fields = ByteBuffer.wrap(sample).order(ByteOrder.nativeOrder());
 
     void read(byte[] records, int at, int size) { System.arraycopy(records, at, sample, 0, size); }
@@ -442,7 +476,7 @@ final class Event {
         };
     }
 
-    private boolean forRunningThread() { return !flag(GROUP) && u32(PID) == u32(SENDER_TID); }
+    boolean forRunningThread() { return !flag(GROUP) && u32(PID) == u32(SENDER_TID); }
 
     /** SEND_SIG_PRIV: the kernel's own. */
     private Cause causeOfKernel(int signr) {
@@ -452,16 +486,22 @@ final class Event {
                 Signal.SIGCONT, Signal.SIGWINCH -> Cause.TTY;
             case Signal.SIGIO, Signal.SIGURG -> Cause.IO;
             case Signal.SIGXCPU -> Cause.RLIMIT;
-            case Signal.SIGKILL -> flag(CPU_LIMIT) ? Cause.RLIMIT : Cause.KERNEL;
+            case Signal.SIGKILL -> flag(CPU_LIMIT) ? Cause.RLIMIT : chosen ? Cause.OOM : Cause.KERNEL;
             default -> Cause.KERNEL;
         };
+    }
+
+    /** SIGKILL to a process from the kernel itself. */
+    boolean isKernelsKill() {
+        return u32(SIGNR) == Signal.SIGKILL && !flag(HAS_INFO) && u32(SI_CODE) == Signal.SI_KERNEL && flag(GROUP);
     }
 }
 
 /** {@code sent}: by the running task, the line's "sender"; else by the kernel, and that task is just its "context". */
 enum Cause {
     KILL(true), TKILL(true), QUEUE(true), CHILD(true), CGROUP(true), PDEATH(true),
-    TIMER(false), FAULT(false), SECCOMP(false), IO(false), TTY(false), PIPE(false), RLIMIT(false), KERNEL(false);
+    TIMER(false), FAULT(false), SECCOMP(false), IO(false), TTY(false), PIPE(false), RLIMIT(false), OOM(false),
+    KERNEL(false);
 
     final boolean sent;
     final byte[] json = ("\"" + name().toLowerCase(Locale.ROOT) + "\"").getBytes(ISO_8859_1);
@@ -479,10 +519,20 @@ final class Signal {
 
     // include/uapi/asm-generic/siginfo.h
     static final int SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3, SI_ASYNCIO = -4;
-    static final int SI_SIGIO = -5, SI_TKILL = -6, CLD_CONTINUED = 6, POLL_HUP = 6, SYS_SECCOMP = 1;
+    static final int SI_SIGIO = -5, SI_TKILL = -6, POLL_HUP = 6, SYS_SECCOMP = 1;
+    static final int CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_TRAPPED = 4, CLD_STOPPED = 5;
+    static final int CLD_CONTINUED = 6;
+
+    // include/trace/events/signal.h
+    static final int TRACE_SIGNAL_DELIVERED = 0, TRACE_SIGNAL_IGNORED = 1, TRACE_SIGNAL_ALREADY_PENDING = 2;
+    static final int TRACE_SIGNAL_OVERFLOW_FAIL = 3, TRACE_SIGNAL_LOSE_INFO = 4;
 
     private static final String[] STANDARD = ("HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM "
             + "STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS").split(" ");
+
+    /** Bit n-1 for each signal n that ends a process, or dumps its core, unless it is handled: all but these. */
+    static final long FATAL = ~mask("CHLD,CONT,STOP,TSTP,TTIN,TTOU,URG,WINCH");
+
     private static final byte[][] NAMES = new byte[SIGRTMAX + 1][];
     static {
         for (int n = 1; n <= SIGRTMAX; n++) NAMES[n] = json(text(n));
@@ -499,9 +549,11 @@ final class Signal {
         CODES[SIGCHLD] = list("CLD_", "EXITED KILLED DUMPED TRAPPED STOPPED CONTINUED");
         CODES[SIGSYS] = list("SYS_", "SECCOMP USER_DISPATCH");
     }
-    // include/trace/events/signal.h: TRACE_SIGNAL_*
     private static final byte[][] RESULTS = list("", "delivered ignored pending overflow lose_info");
     private static final byte[] KERNEL = json("SI_KERNEL");
+
+    /** Such as {@code KILL}; a number that has no name stays one. */
+    static String shortName(int n) { return n > 0 && n <= SIGRTMAX ? text(n).substring(3) : String.valueOf(n); }
 
     /** The name as a JSON string, or null for a number that has none. */
     static byte[] name(int signr) { return at(NAMES, signr); }
@@ -535,9 +587,11 @@ final class Signal {
     static long mask(String list) {
         boolean others = list.startsWith("^");
         long mask = 0;
-        for (String name : list.substring(others ? 1 : 0).split(",", -1)) mask |= 1L << number(name, list) - 1;
+        for (String name : list.substring(others ? 1 : 0).split(",", -1)) mask |= bit(number(name, list));
         return others ? ~mask : mask;
     }
+
+    static long bit(int signr) { return 1L << signr - 1; }
 
     private static int number(String name, String list) {
         String wanted = name.toUpperCase(Locale.ROOT);
@@ -574,25 +628,31 @@ final class Signal {
 // §3 ── The way into the kernel ──────────────────────────────────────────────────────────────────────────────────────
 // Open the object, create its maps, relocate, load the prog, attach: what libbpf would do, for just this object.
 
-/** The prog, attached; the ring buffer that it fills; the words of memory that it shares with this process. */
+/** The progs, attached; the ring buffer that one fills; the memory that they share with this process. */
 final class Tracer implements AutoCloseable {
     final RingBuffer ring;
-    private final int link;
+    private final int link, oomLink; // -1: cannot watch the OOM killer
     private final MemorySegment shared; // the object's .bss
-    private final long listening, parked, dropped; // where in it
+    private final long listening, parked, dropped, victims; // where in it
     private boolean recording;
     private long droppedBefore;
 
-    private static final String TRACEPOINT = "signal_generate";
+    private static final String SIGNAL_GENERATE = "signal_generate", MARK_VICTIM = "mark_victim";
+    private static final int VICTIMS = 256, VICTIM_SIZE = 16, VICTIM_TIME = 8; // signals.bpf.c
     private static final VarHandle WORD = JAVA_INT.varHandle(), COUNTER = JAVA_LONG.varHandle();
 
-    private Tracer(RingBuffer ring, int link, MemorySegment shared, BpfObject object) {
+    /** How long after its SIGKILL the OOM killer may take to mark the victim, ns. It takes microseconds on its way. */
+    private static final long MARKED_WITHIN = 20_000_000;
+
+    private Tracer(RingBuffer ring, int link, int oomLink, MemorySegment shared, BpfObject object) {
         this.ring = ring;
         this.link = link;
+        this.oomLink = oomLink;
         this.shared = shared;
         this.listening = object.symbol("listening").value();
         this.parked = object.symbol("parked").value();
         this.dropped = object.symbol("dropped").value();
+        this.victims = object.symbol("victims").value();
     }
 
     /** Throws a Failure that names the step, the errno and what to do. What it leaves open, exit closes. */
@@ -606,20 +666,23 @@ final class Tracer implements AutoCloseable {
         object.set("target", options.target, 4);
         object.set("sender", options.sender, 4);
         object.set("reader", Kernel.isInInitialPidNamespace() ? Kernel.gettid() : 0, 4);
-        object.set("brief", options.brief && options.sender == 0 ? 1 : 0, 4); // who sent it is in a whole record only
-        int link = attach(object, events, bss);
-        MemorySegment shared = Kernel.mmap("map .bss", bss, 0, Kernel.PAGE_SIZE, true);
-        Kernel.close(bss); // the link holds the prog, which holds its maps
-        return new Tracer(new RingBuffer(events, options.ring), link, shared, object);
+        boolean brief = options.brief && options.sender == 0 && !options.print; // the others need a whole record
+        object.set("brief", brief ? 1 : 0, 4);
+        object.set("fatal", options.fatal ? 1 : 0, 4);
+        try (Btf kernel = Btf.ofKernel()) {
+            int link = attach(object, kernel, events, bss), oomLink = attachToOomKiller(object, kernel, bss);
+            long size = object.size(".bss") + Kernel.PAGE_SIZE - 1 & -Kernel.PAGE_SIZE;
+            MemorySegment shared = Kernel.mmap("map .bss", bss, 0, size, true);
+            Kernel.close(bss); // the link holds the prog, which holds its maps
+            return new Tracer(new RingBuffer(events, options.ring), link, oomLink, shared, object);
+        }
     }
 
     /** With types, by which the prog loads from the kernel's structs directly; without, where that is refused. */
-    private static int attach(BpfObject object, int events, int bss) {
-        try (Btf kernel = Btf.ofKernel()) {
-            int types = kernel.typedef("btf_trace_" + TRACEPOINT);
-            int link = types != Bpf.UNTYPED ? attach(object, kernel, events, bss, types) : -1;
-            return link >= 0 ? link : attach(object, kernel, events, bss, Bpf.UNTYPED);
-        }
+    private static int attach(BpfObject object, Btf kernel, int events, int bss) {
+        int types = kernel.typedef("btf_trace_" + SIGNAL_GENERATE);
+        int link = types != Bpf.UNTYPED ? attach(object, kernel, events, bss, types) : -1;
+        return link >= 0 ? link : attach(object, kernel, events, bss, Bpf.UNTYPED);
     }
 
     private static int attach(BpfObject object, Btf kernel, int events, int bss, int types) {
@@ -628,13 +691,48 @@ final class Tracer implements AutoCloseable {
         Bpf.update(rodata, object.bytes(".rodata"));
         Bpf.freeze(rodata); // from here on the verifier takes its values for constants
 
-        byte[] insns = object.relocate(Map.of(".maps", events, ".rodata", rodata, ".bss", bss), kernel);
+        Map<String, Integer> maps = Map.of(".maps", events, ".rodata", rodata, ".bss", bss);
+        byte[] insns = object.relocate(BpfObject.ON_SIGNAL, maps, kernel);
         int prog = Bpf.load("on_signal", insns, object.license(), types);
         Kernel.close(rodata);
-        if (prog < 0) return prog;
-        int link = Bpf.openRawTracepoint(TRACEPOINT, prog, types);
+        return prog < 0 ? prog : attach(SIGNAL_GENERATE, prog, types);
+    }
+
+    private static int attach(String tracepoint, int prog, int types) {
+        int link = Bpf.openRawTracepoint(tracepoint, prog, types);
         Kernel.close(prog);
         return link;
+    }
+
+    /** Signals does without, if need be: then the OOM killer's are just the kernel's. */
+    private static int attachToOomKiller(BpfObject object, Btf kernel, int bss) {
+        try {
+            byte[] insns = object.relocate(BpfObject.ON_MARK_VICTIM, Map.of(".bss", bss), kernel);
+            int prog = Bpf.load("on_mark_victim", insns, object.license(), Bpf.UNTYPED);
+            return attach(MARK_VICTIM, prog, Bpf.UNTYPED);
+        } catch (Failure e) {
+            Log.warn(e.getMessage() + "; the cause oom will not be told");
+            return -1;
+        }
+    }
+
+    /** Reads the next of the samples that the ring copied into the event; false when it has read them all. */
+    boolean next(Event event) {
+        if (!ring.next(event)) return false;
+        event.chosen = oomLink >= 0 && event.isKernelsKill() && isVictim(event);
+        return true;
+    }
+
+    /** The OOM killer sends first and tells whom it chose right after: it may be doing so at this very moment. */
+    private boolean isVictim(Event event) {
+        long pid = event.u32(Event.PID), sent = event.u64(Event.TIME), victim = victims + pid % VICTIMS * VICTIM_SIZE;
+        while (true) {
+            boolean last = System.nanoTime() - sent > MARKED_WITHIN;
+            long after = (long) COUNTER.getOpaque(shared, victim + VICTIM_TIME) - sent;
+            boolean marked = (long) COUNTER.getOpaque(shared, victim) == pid && after >= 0 && after <= MARKED_WITHIN;
+            if (marked || last) return marked;
+            Kernel.ppoll(MemorySegment.NULL, 0, MARKED_WITHIN / 100);
+        }
     }
 
     /** With nobody listening the prog reserves nothing. */
@@ -663,6 +761,7 @@ final class Tracer implements AutoCloseable {
 
     @Override public void close() {
         Kernel.close(link);
+        if (oomLink >= 0) Kernel.close(oomLink);
         ring.close();
         Kernel.munmap(shared);
     }
@@ -791,6 +890,9 @@ final class Json {
         if (!interrupted && Math.abs(offset - clock) > 1_000_000) clock = offset;
     }
 
+    /** When it was sent, ns since the epoch. */
+    long time(Event event) { return event.u64(Event.TIME) + clock; }
+
     boolean hasRoom() { return text.length - size >= LINE_MAX; }
     void clear() { lines = size = at = 0; }
 
@@ -822,7 +924,7 @@ final class Json {
 
     private void signal(Event event, Cause cause) {
         int signr = event.u32(Event.SIGNR), code = event.u32(Event.SI_CODE), result = event.u32(Event.RESULT);
-        put(Key.SIGNAL).nameOr(Signal.name(signr), signr).put(Key.TIME).time(event.u64(Event.TIME) + clock);
+        put(Key.SIGNAL).nameOr(Signal.name(signr), signr).put(Key.TIME).time(time(event));
         if (target.differs(event, Event.TGID, Event.COMM + Event.COMM_SIZE)) target(event);
         put(target.text, target.size).put(Key.CAUSE).put(cause.json);
         put(Key.CODE).nameOr(Signal.code(signr, code, cause), code);
@@ -965,7 +1067,7 @@ final class Json {
         return day + "T" + two(time / 3600) + ":" + two(time / 60 % 60) + ":" + two(time % 60);
     }
 
-    private static String two(int n) { return n < 10 ? "0" + n : "" + n; }
+    static String two(int n) { return n < 10 ? "0" + n : "" + n; }
     private static byte[] ascii(String text) { return text.getBytes(ISO_8859_1); }
 }
 
@@ -1036,6 +1138,232 @@ final class Cgroups {
             Log.warn("/proc/self/mountinfo: " + e.getMessage() + "; lines will not tell cgroups");
         }
         return UNKNOWN;
+    }
+}
+
+/**
+ * The same signals for a person, on standard output: columns that are as wide as what has stood in them so far, cut to
+ * the terminal's width where there is one.
+ */
+final class Table extends Thread implements AutoCloseable {
+    private static final String END = "", RED = "\u001b[1;31m", YELLOW = "\u001b[33m", BOLD = "\u001b[1m";
+    private static final String PLAIN = "\u001b[0m";
+    private static final int COLUMN_MAX = 24, COMMAND_MIN = 12, BATCH = 64 << 10, STDOUT = 1;
+    private static final long PATIENCE = 300; // with whoever is to read the last lines, ms
+
+    private final boolean terminal = Kernel.columns(STDOUT) > 0;
+    private final boolean colour = terminal && System.getenv().getOrDefault("NO_COLOR", "").isEmpty()
+        && !"dumb".equals(System.getenv("TERM"));
+    private final int[] widths = {12, 2, 6, 15, 15}; // of the columns before the last one
+    private final ZoneId zone = ZoneId.systemDefault();
+    private final Map<Integer, String> users = new HashMap<>();
+    private final BlockingQueue<String> waiting = new ArrayBlockingQueue<>(8192);
+    private long lost; // lines that found it full
+    private final Stop stop;
+    private volatile IOException failure;
+
+    Table(Stop stop) {
+        this.stop = stop;
+        setDaemon(true);
+        start();
+        row(BOLD, "", "TIME", "", "SIGNAL", "TARGET", "CAUSE", "SENDER");
+    }
+
+    void add(Event event, long time) {
+        Cause cause = event.cause();
+        int signr = event.u32(Event.SIGNR), result = event.u32(Event.RESULT);
+        boolean ignored = result == Signal.TRACE_SIGNAL_IGNORED, report = cause == Cause.CHILD && tellsOfDeath(event);
+        boolean death = report || signr == Signal.SIGKILL && !ignored;
+        boolean danger = (Signal.FATAL & Signal.bit(signr)) != 0 && !ignored;
+
+        String why = why(event, cause) + result(result), sender = sender(event);
+        String command = command(event);
+        if (!cause.sent) {
+            command = "(" + command;
+            sender += ")";
+        }
+        row(death ? RED : danger ? YELLOW : "", sender, clock(time), death ? "!!" : danger ? "!" : "",
+            Signal.shortName(signr), target(event), why, command);
+    }
+
+    void addDropped(long signals) { print("-- " + signals + " signals are missing: the ring buffer was full\n"); }
+
+    private static boolean tellsOfDeath(Event event) {
+        int code = event.u32(Event.SI_CODE);
+        return code == Signal.CLD_KILLED || code == Signal.CLD_DUMPED;
+    }
+
+    /** Local time: {@code 19:54:02.123}. */
+    private String clock(long time) {
+        LocalTime at = Instant.ofEpochSecond(time / 1_000_000_000, time % 1_000_000_000).atZone(zone).toLocalTime();
+        int ms = at.getNano() / 1_000_000;
+        return Json.two(at.getHour()) + ":" + Json.two(at.getMinute()) + ":" + Json.two(at.getSecond()) + "."
+            + ms / 100 + Json.two(ms % 100);
+    }
+
+    /** {@code java[671]}, or {@code java[671/698]} if it is for one of its other threads. */
+    private static String target(Event event) {
+        int pid = event.u32(Event.PID), tgid = event.u32(Event.TGID);
+        return name(event, Event.COMM) + "[" + tgid + (pid == tgid ? "" : "/" + pid) + "]";
+    }
+
+    private static String why(Event event, Cause cause) {
+        int signr = event.u32(Event.SIGNR), code = event.u32(Event.SI_CODE);
+        return switch (cause) {
+            case KILL -> "kill";
+            case TKILL -> event.forRunningThread() ? "raise" : "tgkill";
+            case QUEUE -> "sigqueue " + Signal.value(event.u64(Event.SI_VALUE));
+            case CHILD -> "child " + report(code, event.u32(Event.SI_STATUS));
+            case CGROUP -> "cgroup.kill";
+            case PDEATH -> "its parent died";
+            case TIMER -> "timer";
+            case FAULT -> code == Signal.SI_KERNEL ? "fault" : "fault at 0x" + Long.toHexString(event.u64(Event.SI_ADDR));
+            case SECCOMP -> "seccomp, system call " + event.u32(Event.SI_SYSCALL);
+            case IO -> "input or output";
+            case TTY -> "terminal";
+            case PIPE -> "broken pipe";
+            case RLIMIT -> signr == Signal.SIGXFSZ ? "file size limit" : "CPU time limit";
+            case OOM -> "out of memory";
+            case KERNEL -> "kernel";
+        };
+    }
+
+    private static String report(int code, int status) {
+        return switch (code) {
+            case Signal.CLD_EXITED -> "exited " + status;
+            case Signal.CLD_KILLED -> "killed by " + Signal.shortName(status);
+            case Signal.CLD_DUMPED -> "dumped core, " + Signal.shortName(status);
+            case Signal.CLD_TRAPPED -> "trapped";
+            case Signal.CLD_STOPPED -> "stopped by " + Signal.shortName(status);
+            default -> "continued";
+        };
+    }
+
+    private static String result(int result) {
+        return switch (result) {
+            case Signal.TRACE_SIGNAL_DELIVERED -> "";
+            case Signal.TRACE_SIGNAL_IGNORED -> ", ignored";
+            case Signal.TRACE_SIGNAL_ALREADY_PENDING -> ", already pending";
+            case Signal.TRACE_SIGNAL_OVERFLOW_FAIL -> ", not sent: overflow";
+            case Signal.TRACE_SIGNAL_LOSE_INFO -> ", without its siginfo";
+            default -> ", result " + result;
+        };
+    }
+
+    private static String command(Event event) {
+        int end = Event.SENDER_CMDLINE + (int) Math.min(event.u64(Event.CMDLINE_SIZE), Event.CMDLINE_MAX);
+        while (end > Event.SENDER_CMDLINE && event.sample[end - 1] == 0) end--;
+        return end == Event.SENDER_CMDLINE ? name(event, Event.SENDER_COMM) : text(event, Event.SENDER_CMDLINE, end);
+    }
+
+    private String sender(Event event) {
+        int pid = event.u32(Event.SENDER_PID), parent = event.u32(Event.SENDER_PPID);
+        return " [" + pid + "], " + users.computeIfAbsent(event.u32(Event.SENDER_UID), Table::user)
+            + (parent == 0 ? "" : ", from " + name(event, Event.SENDER_PARENT) + "[" + parent + "]");
+    }
+
+    /** The first of that number in passwd(5); the number where there is none. */
+    private static String user(int uid) {
+        String number = Integer.toUnsignedString(uid);
+        try {
+            for (String line : Files.readString(Path.of("/etc/passwd"), ISO_8859_1).split("\n")) {
+                String[] fields = line.split(":");
+                if (fields.length > 2 && fields[2].equals(number)) return fields[0];
+            }
+        } catch (IOException e) {
+            Log.debug("/etc/passwd: " + e.getMessage());
+        }
+        return number;
+    }
+
+    private static String name(Event event, int from) {
+        int end = from;
+        while (end < from + Event.COMM_SIZE && event.sample[end] != 0) end++;
+        return text(event, from, end);
+    }
+
+    /** For a terminal: without what would move its cursor, or turn its text around, or stand there unseen. */
+    private static String text(Event event, int from, int end) {
+        StringBuilder text = new StringBuilder();
+        new String(event.sample, from, end - from, UTF_8).replace('\0', ' ').codePoints().forEach(c -> {
+            switch (Character.getType(c)) {
+                case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE,
+                    Character.UNASSIGNED, Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR -> text.append(String.format("\\u%04x", c));
+                default -> text.appendCodePoint(c);
+            }
+        });
+        return text.toString();
+    }
+
+    /** The last cell and what follows it are not aligned: of the two, the last cell is cut first. */
+    private void row(String style, String rest, String... cells) {
+        StringBuilder line = new StringBuilder();
+        int last = cells.length - 1, room = terminal ? Kernel.columns(STDOUT) : Integer.MAX_VALUE, used = 0;
+        for (int i = 0; i < last; i++) {
+            int columns = columns(cells[i]);
+            widths[i] = Math.max(widths[i], Math.min(columns, COLUMN_MAX));
+            line.append(cells[i]).repeat(' ', Math.max(0, widths[i] - columns) + 1);
+            used += Math.max(widths[i], columns) + 1;
+        }
+        line.append(cut(cells[last], Math.max(COMMAND_MIN, room - used - columns(rest)))).append(rest);
+        String text = cut(line.toString(), room);
+        print(colour && !style.isEmpty() ? style + text + PLAIN + "\n" : text + "\n");
+    }
+
+    private static String cut(String text, int room) {
+        if (columns(text) <= room) return text;
+        int end = 0;
+        for (int left = room - 1; end < text.length() && (left -= columns(text.codePointAt(end))) >= 0;)
+            end = text.offsetByCodePoints(end, 1);
+        return text.substring(0, end) + "…";
+    }
+
+    private static int columns(String text) { return text.codePoints().map(Table::columns).sum(); }
+
+    /** What a terminal gives to a character: two columns to East Asia's and to emoji, none to accents of their own. */
+    private static int columns(int c) {
+        int type = Character.getType(c);
+        if (type == Character.NON_SPACING_MARK || type == Character.ENCLOSING_MARK) return 0;
+        boolean wide = c >= 0x1100 && c <= 0x115F || c >= 0x2E80 && c <= 0xA4CF || c >= 0xAC00 && c <= 0xD7A3
+            || c >= 0xF900 && c <= 0xFAFF || c >= 0xFE30 && c <= 0xFE6F || c >= 0xFF00 && c <= 0xFF60
+            || c >= 0xFFE0 && c <= 0xFFE6 || c >= 0x1F300 && c <= 0x1FAFF || c >= 0x20000 && c <= 0x3FFFD;
+        return wide ? 2 : 1;
+    }
+
+    private void print(String line) {
+        if (lost > 0 && waiting.offer("-- " + lost + " lines are missing: this output is read too slowly\n")) lost = 0;
+        if (!waiting.offer(line)) lost++;
+    }
+
+    /** A thread writes: a terminal that was stopped, or a pipe that nobody reads, is to hold up nobody else. */
+    @Override public void run() {
+        Charset charset = Charset.forName(System.getProperty("stdout.encoding", "UTF-8"));
+        try (FileOutputStream out = new FileOutputStream(FileDescriptor.out)) {
+            StringBuilder batch = new StringBuilder();
+            for (String line; !(line = waiting.take()).equals(END);) {
+                batch.append(line);
+                if (batch.length() < BATCH && !waiting.isEmpty()) continue;
+                out.write(batch.toString().getBytes(charset));
+                batch.setLength(0);
+            }
+            out.write(batch.toString().getBytes(charset));
+        } catch (IOException e) {
+            failure = e;
+            stop.request();
+        } catch (InterruptedException e) {
+            throw new AssertionError("nobody interrupts it", e);
+        }
+    }
+
+    /** A reader that has seen enough, as head(1) has, is no error. */
+    @Override public void close() {
+        try {
+            if (waiting.offer(END, PATIENCE, TimeUnit.MILLISECONDS)) join(PATIENCE);
+        } catch (InterruptedException e) {
+            throw new AssertionError("nobody interrupts it", e);
+        }
+        if (failure != null && !("" + failure.getMessage()).startsWith("Broken pipe"))
+            throw Failure.of("standard output", failure, "");
     }
 }
 
@@ -1434,7 +1762,7 @@ final class Server implements AutoCloseable {
 // Just what signals.bpf.o contains: ELF sections and symbols, one map in BTF's notation, relocations of map addresses
 // (R_BPF_64_64) and of struct members (CO-RE). Anything else is refused by name.
 
-/** An object as clang wrote it: sections, symbols, and the prog's instructions to be relocated in place. */
+/** An object as clang wrote it: sections, symbols, and the progs' instructions, to be relocated. */
 final class BpfObject {
     private record Section(String name, int at, int size) { }
 
@@ -1448,11 +1776,12 @@ final class BpfObject {
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CORE_FIELD_BYTE_OFFSET = 0;
 
     /** Of the object that this source was written for: test/build sets it. */
-    private static final int CRC = 0x6c16d68b;
+    private static final int CRC = 0x494c7629;
 
-    private static final String PROG = "raw_tp/signal_generate";
-    private static final Set<String> SECTIONS = Set.of("", ".strtab", ".text", PROG, ".rel" + PROG, ".rodata",
-        "license", ".bss", ".maps", ".BTF", ".rel.BTF", ".BTF.ext", ".rel.BTF.ext", ".llvm_addrsig", ".symtab");
+    static final String ON_SIGNAL = "raw_tp/signal_generate", ON_MARK_VICTIM = "raw_tp/mark_victim";
+    private static final Set<String> SECTIONS = Set.of("", ".strtab", ".text", ON_SIGNAL, ".rel" + ON_SIGNAL,
+        ON_MARK_VICTIM, ".rel" + ON_MARK_VICTIM, ".rodata", "license", ".bss", ".maps", ".BTF", ".rel.BTF", ".BTF.ext",
+        ".rel.BTF.ext", ".llvm_addrsig", ".symtab");
 
     private final String name;
     private final ByteBuffer file;
@@ -1540,17 +1869,17 @@ final class BpfObject {
         else file.putInt(at, (int) value);
     }
 
-    /** The prog's instructions, with maps' file descriptors and with the running kernel's offsets of members. */
-    byte[] relocate(Map<String, Integer> fds, Btf kernel) {
-        ByteBuffer insns = ByteBuffer.wrap(bytes(PROG)).order(ByteOrder.LITTLE_ENDIAN);
-        relocateMaps(insns, fds);
-        relocateMembers(insns, kernel);
+    /** A prog's instructions, with maps' file descriptors and with the running kernel's offsets of members. */
+    byte[] relocate(String prog, Map<String, Integer> fds, Btf kernel) {
+        ByteBuffer insns = ByteBuffer.wrap(bytes(prog)).order(ByteOrder.LITTLE_ENDIAN);
+        relocateMaps(prog, insns, fds);
+        relocateMembers(prog, insns, kernel);
         return insns.array();
     }
 
     /** Where instructions load the address of a map, or of a variable in one. */
-    private void relocateMaps(ByteBuffer insns, Map<String, Integer> fds) {
-        Section table = section(".rel" + PROG), names = section(".strtab"), syms = section(".symtab");
+    private void relocateMaps(String prog, ByteBuffer insns, Map<String, Integer> fds) {
+        Section table = section(".rel" + prog), names = section(".strtab"), syms = section(".symtab");
         for (int at = table.at; at < table.at + table.size; at += REL_SIZE) {
             int insn = (int) file.getLong(at), type = file.getInt(at + 8);
             String name = string(names.at + file.getInt(syms.at + file.getInt(at + 12) * SYM_SIZE));
@@ -1567,24 +1896,25 @@ final class BpfObject {
     }
 
     /** Where instructions step to a member of one of the kernel's structs, or load it. */
-    private void relocateMembers(ByteBuffer insns, Btf kernel) {
+    private void relocateMembers(String prog, ByteBuffer insns, Btf kernel) {
         Section ext = section(".BTF.ext");
         int at = ext.at + file.getInt(ext.at + 4) + file.getInt(ext.at + 24); // struct btf_ext_header: core_relo_off
         int end = at + file.getInt(ext.at + 28), size = file.getInt(at);
         at += 4;
         while (at < end) { // struct btf_ext_info_sec, then its struct bpf_core_relo
-            if (!btf.string(file.getInt(at)).equals(PROG)) throw unsupported("CO-RE relocations outside " + PROG);
+            boolean its = btf.string(file.getInt(at)).equals(prog);
             int count = file.getInt(at + 4);
-            for (at += 8; count > 0; count--, at += size) {
-                String access = btf.string(file.getInt(at + 8));
-                int struct = file.getInt(at + 4), kind = file.getInt(at + 12);
-                if (kind != BPF_CORE_FIELD_BYTE_OFFSET || access.length() != 3 || !access.startsWith("0:"))
-                    throw unsupported("CO-RE relocation of kind " + kind + " with access " + access);
-                int member = access.charAt(2) - '0';
-                move(insns, file.getInt(at), btf.offset(struct, member),
-                        kernel.offset(btf.name(struct), btf.memberName(struct, member)));
-            }
+            for (at += 8; count > 0; count--, at += size) if (its) relocateMember(at, insns, kernel);
         }
+    }
+
+    private void relocateMember(int at, ByteBuffer insns, Btf kernel) {
+        int insn = file.getInt(at), struct = file.getInt(at + 4), kind = file.getInt(at + 12);
+        String access = btf.string(file.getInt(at + 8));
+        if (kind != BPF_CORE_FIELD_BYTE_OFFSET || access.length() != 3 || !access.startsWith("0:"))
+            throw unsupported("CO-RE relocation of kind " + kind + " with access " + access);
+        int member = access.charAt(2) - '0';
+        move(insns, insn, btf.offset(struct, member), kernel.offset(btf.name(struct), btf.memberName(struct, member)));
     }
 
     private void move(ByteBuffer insns, int insn, int from, int to) {
@@ -1614,7 +1944,7 @@ final class Btf implements AutoCloseable {
             RandomAccessFile file = new RandomAccessFile(path, "r");
             return new Btf(new Part(file, 0, (int) file.length()));
         } catch (FileNotFoundException e) {
-            throw Files.exists(Path.of(path)) ? new Failure(path, "EACCES", "run as a user who can read it, such as root")
+            throw Files.exists(Path.of(path)) ? new Failure(path, "EACCES", "run as a user who can read it: root")
                 : new Failure(path, "ENOENT", "this kernel lacks CONFIG_DEBUG_INFO_BTF");
         } catch (IOException e) {
             throw Failure.of(path, e, "");
@@ -1932,7 +2262,7 @@ final class Kernel {
 
     // include/uapi: fcntl.h, mman.h, resource.h, auxvec.h, ioctls.h
     private static final int AT_FDCWD = -100, O_CLOEXEC = 0x80000, PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1;
-    private static final int RLIMIT_MEMLOCK = 8, AT_PAGESZ = 6, TCGETS = 0x5401;
+    private static final int RLIMIT_MEMLOCK = 8, AT_PAGESZ = 6, TCGETS = 0x5401, TIOCGWINSZ = 0x5413;
 
     private static final StructLayout STATE = Linker.Option.captureStateLayout();
     private static final long ERRNO_AT = STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
@@ -2025,6 +2355,15 @@ final class Kernel {
     static boolean isTerminal(int fd) {
         try (Arena arena = Arena.ofConfined()) {
             return call(NR.ioctl, fd, TCGETS, arena.allocate(64, 8).address(), 0, 0, 0) == 0; // struct termios
+        }
+    }
+
+    /** The width of a terminal; 0 if it has none, or is none. */
+    static int columns(int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment size = arena.allocate(8, 8); // struct winsize { unsigned short ws_row, ws_col, … }
+            call(NR.ioctl, fd, TIOCGWINSZ, size.address(), 0, 0, 0);
+            return size.get(JAVA_SHORT, 2) & 0xFFFF;
         }
     }
 

@@ -38,7 +38,7 @@ enum { BPF_MAP_TYPE_RINGBUF = 27, BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 
 
 // include/linux/signal_types.h, sched.h: a siginfo that is no pointer; a task on its way out
 enum { SEND_SIG_NOINFO, SEND_SIG_PRIV, SI_USER = 0, SI_KERNEL = 0x80, POLL_IN = 1, POLL_HUP = 6, PF_EXITING = 4 };
-enum { SIGKILL = 9, SIGPIPE = 13, SIGIO = 29 };
+enum { SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIGIO = 29, CLD_KILLED = 2, CLD_DUMPED = 3 };
 static const u64 NSEC_PER_SEC = 1000000000, RLIM_INFINITY = ~0ull;
 
 struct name { u64 words[2]; }; // char[16], TASK_COMM_LEN
@@ -61,7 +61,7 @@ struct task_struct {
 	struct signal_struct *signal;
 } KERNEL;
 
-enum { BRIEF = 8, SIGINFO_SIZE = 32, CMDLINE_MAX = 1024 };
+enum { BRIEF = 8, SIGINFO_SIZE = 32, CMDLINE_MAX = 1024, VICTIMS = 256, PID_MAX_LIMIT = 1 << 22 };
 
 // The record of one signal. Signals.java repeats these names in this order (Event.LAYOUT).
 struct event {
@@ -92,6 +92,7 @@ _Static_assert(__builtin_offsetof(struct event, time) == BRIEF, "a brief record 
 const volatile u64 signals = ~0ull; // bit n-1: signal n is asked for
 const volatile u32 target = 0;      // only signals to this tgid, 0: to any
 const volatile u32 sender = 0;      // only signals from this tgid, 0: from any
+const volatile u32 fatal = 0;       // of SIGCHLD only what tells of a child that a signal ended
 const volatile u32 brief = 0;       // only pid and signr
 const volatile u32 reader = 0;      // the tid of the thread that writes to clients, 0: not known
 const volatile u32 direct = 0;      // pointers have types: see read()
@@ -100,6 +101,7 @@ const volatile u32 direct = 0;      // pointers have types: see read()
 volatile u64 dropped;   // signals unrecorded because the ring buffer was full
 volatile u32 listening; // somebody wants records
 volatile u32 parked;    // the reader sleeps, or is about to: wake it
+volatile struct { u64 pid, time; } victims[VICTIMS]; // of the OOM killer, by pid; CLOCK_MONOTONIC, ns
 
 struct {
 	int (*type)[BPF_MAP_TYPE_RINGBUF];
@@ -204,22 +206,36 @@ INLINE u64 siginfo(const u64 *ctx)
 	return info;
 }
 
+INLINE s32 si_code(const u64 *ctx)
+{
+	const u64 info = siginfo(ctx);
+	s32 code = 0;
+
+	if (info > SEND_SIG_PRIV)
+		bpf_probe_read_kernel(&code, sizeof(code), (void *) (info + 8));
+	return code;
+}
+
+INLINE bool tells_of_death(const u64 *ctx)
+{
+	const s32 code = si_code(ctx);
+
+	return code == CLD_KILLED || code == CLD_DUMPED;
+}
+
 // A client may ask for a signal whenever its socket has something to read (O_ASYNC, F_SETSIG). Told of that signal,
 // it would get the next, without end: so those that the reader's own writes make are left out, as is the SIGPIPE of
 // a client that has just gone.
 INLINE bool by_readers_write(const u64 *ctx, u32 tgid, u64 current_id)
 {
-	u64 info;
-	s32 code = 0;
+	s32 code;
 
 	if (!reader || (u32) current_id != reader)
 		return 0;
 	if (tgid == current_id >> 32)
 		return ctx[0] == SIGPIPE;
-	info = siginfo(ctx);
-	if (info > SEND_SIG_PRIV)
-		bpf_probe_read_kernel(&code, sizeof(code), (void *) (info + 8));
-	return (code >= POLL_IN && code <= POLL_HUP) || (info == SEND_SIG_PRIV && ctx[0] == SIGIO);
+	code = si_code(ctx);
+	return (code >= POLL_IN && code <= POLL_HUP) || (siginfo(ctx) == SEND_SIG_PRIV && ctx[0] == SIGIO);
 }
 
 INLINE void tell_signal(struct event *e, const u64 *ctx, bool to_itself)
@@ -295,6 +311,8 @@ int on_signal(u64 *ctx)
 	read(tgid, task->tgid);
 	if ((target && target != tgid) || by_readers_write(ctx, tgid, current_id))
 		return 0;
+	if (fatal && signr == SIGCHLD && !tells_of_death(ctx))
+		return 0;
 
 	// reserve a sample from the ring buffer, with room for the command line
 	current = direct ? bpf_get_current_task_btf() : bpf_get_current_task();
@@ -322,5 +340,22 @@ int on_signal(u64 *ctx)
 			e->cmdline_size = words.size;
 	}
 	submit(e);
+	return 0;
+}
+
+// mm/oom_kill.c sends SIGKILL and right after that marks the victim: so the reader looks here for what the kernel kills.
+// Victims are marked one at a time, under oom_lock.
+//
+// TP_PROTO(int pid); from Linux 6.9 on TP_PROTO(struct task_struct *task, uid_t uid)
+SEC("raw_tp/mark_victim")
+int on_mark_victim(u64 *ctx)
+{
+	const struct task_struct *task = (void *) ctx[0];
+	u32 pid = ctx[0];
+
+	if (ctx[0] > PID_MAX_LIMIT)
+		bpf_probe_read_kernel(&pid, sizeof(pid), &task->pid);
+	victims[pid % VICTIMS].pid = pid;
+	victims[pid % VICTIMS].time = bpf_ktime_get_ns();
 	return 0;
 }

@@ -133,5 +133,5 @@ says() { # says STATUS PATTERN COMMAND...: the command ends so, with one line on
     grep -qE "$pattern" "$dir/reason" || fail "no /$pattern/ in: $(cat "$dir/reason")"
 }
 
-prog() { sed -n 's/^prog_id:[[:space:]]*//p' "/proc/$signals"/fdinfo/*; } # the id of the one that $signals attached
+progs() { sed -n 's/^prog_id:[[:space:]]*//p' "/proc/$signals"/fdinfo/*; } # the ids of those that $signals attached
 gone() { ! bpftool prog show id "$1" > /dev/null 2>&1; } # gone ID: the kernel frees a prog when it has time
