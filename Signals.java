@@ -1243,7 +1243,7 @@ final class Table extends Thread implements AutoCloseable {
         return switch (result) {
             case Signal.TRACE_SIGNAL_DELIVERED -> "";
             case Signal.TRACE_SIGNAL_IGNORED -> ", ignored";
-            case Signal.TRACE_SIGNAL_ALREADY_PENDING -> ", already pending";
+            case Signal.TRACE_SIGNAL_ALREADY_PENDING -> ", pending";
             case Signal.TRACE_SIGNAL_OVERFLOW_FAIL -> ", not sent: overflow";
             case Signal.TRACE_SIGNAL_LOSE_INFO -> ", without its siginfo";
             default -> ", result " + result;
