@@ -1217,7 +1217,7 @@ final class Table extends Thread implements AutoCloseable {
             case CGROUP -> "cgroup.kill";
             case PDEATH -> "its parent died";
             case TIMER -> "timer";
-            case FAULT -> code == Signal.SI_KERNEL ? "fault" : "fault at 0x" + Long.toHexString(event.u64(Event.SI_ADDR));
+            case FAULT -> "fault" + (code == Signal.SI_KERNEL ? "" : " at " + hex(event.u64(Event.SI_ADDR)));
             case SECCOMP -> "seccomp, system call " + event.u32(Event.SI_SYSCALL);
             case IO -> "input or output";
             case TTY -> "terminal";
@@ -1227,6 +1227,8 @@ final class Table extends Thread implements AutoCloseable {
             case KERNEL -> "kernel";
         };
     }
+
+    private static String hex(long n) { return "0x" + Long.toHexString(n); }
 
     private static String report(int code, int status) {
         return switch (code) {
@@ -1286,13 +1288,18 @@ final class Table extends Thread implements AutoCloseable {
     private static String text(Event event, int from, int end) {
         StringBuilder text = new StringBuilder();
         new String(event.sample, from, end - from, UTF_8).replace('\0', ' ').codePoints().forEach(c -> {
-            switch (Character.getType(c)) {
-                case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE,
-                    Character.UNASSIGNED, Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR -> text.append(String.format("\\u%04x", c));
-                default -> text.appendCodePoint(c);
-            }
+            if (isHarmless(c)) text.appendCodePoint(c);
+            else text.append(String.format("\\u%04x", c));
         });
         return text.toString();
+    }
+
+    private static boolean isHarmless(int c) {
+        return switch (Character.getType(c)) {
+            case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE, Character.UNASSIGNED,
+                Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR -> false;
+            default -> true;
+        };
     }
 
     /** The last cell and what follows it are not aligned: of the two, the last cell is cut first. */
@@ -1524,9 +1531,12 @@ final class Listener implements AutoCloseable {
 
     /** It unpacks its native library for a moment: in a folder that no other user can enter, whatever the umask is. */
     private static void loadJunixsocket() throws IOException {
-        Path tmpdir = Path.of(System.getProperty("java.io.tmpdir")).toRealPath();
-        checkOwner(tmpdir, "java.io.tmpdir " + tmpdir);
-        Path room = makeRoom(tmpdir);
+        String place = isNoexec(Path.of(System.getProperty("java.io.tmpdir"))) ? "user.home" : "java.io.tmpdir";
+        Path folder = Path.of(System.getProperty(place)).toRealPath();
+        checkOwner(folder, place + " " + folder);
+        if (isNoexec(folder))
+            throw new Failure(place + " " + folder, "EACCES", "it is mounted noexec, as is java.io.tmpdir");
+        Path room = makeRoom(folder);
         System.setProperty("org.newsclub.net.unix.library.tmpdir", room.toString());
         try (AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open()) {
             fd(channel.getFileDescriptor());
@@ -1535,9 +1545,21 @@ final class Listener implements AutoCloseable {
         }
     }
 
+    /** From a file system that is mounted noexec no library can be loaded. */
+    private static boolean isNoexec(Path folder) throws IOException {
+        String real = folder.toRealPath() + "/", mountPoint = "", options = "";
+        for (String line : Files.readString(Path.of("/proc/self/mountinfo"), ISO_8859_1).split("\n")) {
+            String[] fields = line.split(" ");
+            if (!real.startsWith(fields[4]) || fields[4].length() < mountPoint.length()) continue;
+            mountPoint = fields[4];
+            options = fields[5];
+        }
+        return options.contains("noexec");
+    }
+
     private static void awaitJunixsocket() {
         String what = "loading junixsocket's native library", hint = "java.io.tmpdir, "
-            + System.getProperty("java.io.tmpdir") + ", is to be writable";
+            + System.getProperty("java.io.tmpdir") + ", is to be writable, or user.home where it is mounted noexec";
         try {
             JUNIXSOCKET.get();
         } catch (InterruptedException e) {

@@ -55,10 +55,12 @@ await() { # await SECONDS COMMAND...: until it succeeds
 
 # The program: `start` runs it with its socket in $dir, `stop` ends it.
 
+as=() # start: by this command, such as setpriv
+
 start() { # start [OPTION]...
     : > "$dir/log" # not the log of the one before
     # in the background bash has SIGINT ignored
-    env --default-signal=INT "$java" -jar "$jar" --socket "$socket" --verbose "$@" > "$dir/stdout" 2> "$dir/log" &
+    "${as[@]}" env --default-signal=INT "$java" -jar "$jar" --socket "$socket" --verbose "$@" > "$dir/stdout" 2> "$dir/log" &
     signals=$!
     await 20 grep -q 'awaiting for new connections' "$dir/log" || cat "$dir/log"
 }
