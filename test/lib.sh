@@ -62,7 +62,7 @@ start() { # start [OPTION]...
     # in the background bash has SIGINT ignored
     "${as[@]}" env --default-signal=INT "$java" -jar "$jar" --socket "$socket" --verbose "$@" > "$dir/stdout" 2> "$dir/log" &
     signals=$!
-    await 20 grep -q 'awaiting for new connections' "$dir/log" || cat "$dir/log"
+    await 20 grep -q 'awaiting for new connections' "$dir/log" || cat "$dir/log" "$dir/stdout"
 }
 
 stop() { # stop [SIGNAL]
