@@ -8,7 +8,7 @@
 install() { # install COMMAND=PACKAGE...: on Debian and Ubuntu, the packages of those commands that are missing
     local each missing=()
     for each; do type -P "${each%=*}" > /dev/null || missing+=("${each#*=}"); done
-    [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+    [[ "$* " != *clang=* || -e /usr/include/stdio.h ]] || missing+=(libc6-dev)
     [ ${#missing[@]} -gt 0 ] || return 0
     echo "${0}: installing ${missing[*]}"
     if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" > /dev/null; }; then
