@@ -18,7 +18,7 @@
 //                                                                   │
 //                 ppoll(2) ◀── nothing left ── RingBuffer.next ◀────┘                       §1, §4
 //                    │                               │ an Event                             §2
-//                    │                          Json.encode                                 §5
+//                    │                          Json.encode (Table.add for --print)         §5
 //                    │                               │ a line
 //                    └─▶ accept, read, drop   Backlog.append ─▶ Client.send ─▶ nc -U        §6
 //
@@ -427,6 +427,22 @@ final class Event {
     int u32(int offset) { return fields.getInt(offset); }
     long u64(int offset) { return fields.getLong(offset); }
     boolean flag(int offset) { return sample[offset] != 0; }
+
+    /** Where the name that starts there ends: at a NUL, if it does not fill its 16 bytes. */
+    int nameEnd(int from) {
+        int end = from;
+        while (end < from + COMM_SIZE && sample[end] != 0) end++;
+        return end;
+    }
+
+    int cmdlineSize() { return (int) Math.min(u64(CMDLINE_SIZE), CMDLINE_MAX); }
+
+    /** Where the command line ends, without the NUL of its last argument; SENDER_CMDLINE if there is none. */
+    int cmdlineEnd() {
+        int end = SENDER_CMDLINE + cmdlineSize();
+        while (end > SENDER_CMDLINE && sample[end - 1] == 0) end--;
+        return end;
+    }
 
     private static SequenceLayout chars(int size) { return MemoryLayout.sequenceLayout(size, JAVA_BYTE); }
     private static int offset(String member) {
@@ -934,7 +950,7 @@ final class Json {
 
     private void target(Event event) {
         int start = at;
-        put(Key.COMM).name(event.sample, Event.COMM).put(Key.TGID).number(event.u32(Event.TGID));
+        put(Key.COMM).name(event, Event.COMM).put(Key.TGID).number(event.u32(Event.TGID));
         put(Key.UID).number(event.u32(Event.UID) & 0xFFFF_FFFFL);
         cgroup(event.u64(Event.CGROUP));
         at = target.keep(text, start, at);
@@ -956,19 +972,18 @@ final class Json {
 
     /** Who sent it, or who just ran. */
     private void sender(Event event, Cause cause) {
-        int cmdline = (int) Math.min(event.u64(Event.CMDLINE_SIZE), Event.CMDLINE_MAX);
         put(cause.sent ? Key.SENDER : Key.CONTEXT);
-        if (sender.differs(event, Event.SENDER_PID, Event.SENDER_CMDLINE + cmdline)) sender(event, cmdline);
+        if (sender.differs(event, Event.SENDER_PID, Event.SENDER_CMDLINE + event.cmdlineSize())) sender(event);
         put(sender.text, sender.size);
     }
 
-    private void sender(Event event, int cmdline) {
+    private void sender(Event event) {
         int start = at;
         put(Key.PID).number(event.u32(Event.SENDER_PID)).put(Key.TID).number(event.u32(Event.SENDER_TID));
         put(Key.UID).number(event.u32(Event.SENDER_UID) & 0xFFFF_FFFFL);
-        put(Key.COMM).name(event.sample, Event.SENDER_COMM);
-        cmdline(event, cmdline);
-        put(Key.PPID).number(event.u32(Event.SENDER_PPID)).put(Key.PARENT).name(event.sample, Event.SENDER_PARENT);
+        put(Key.COMM).name(event, Event.SENDER_COMM);
+        cmdline(event);
+        put(Key.PPID).number(event.u32(Event.SENDER_PPID)).put(Key.PARENT).name(event, Event.SENDER_PARENT);
         cgroup(event.u64(Event.SENDER_CGROUP));
         text[start] = '{';
         text[at++] = '}';
@@ -981,9 +996,8 @@ final class Json {
     }
 
     /** Arguments end in NUL each: a space stands between them here. A command line that was cut ends in an ellipsis. */
-    private void cmdline(Event event, int size) {
-        int end = Event.SENDER_CMDLINE + size;
-        while (end > Event.SENDER_CMDLINE && event.sample[end - 1] == 0) end--;
+    private void cmdline(Event event) {
+        int end = event.cmdlineEnd();
         if (end == Event.SENDER_CMDLINE) return;
         put(Key.CMDLINE).string(event.sample, Event.SENDER_CMDLINE, end);
         boolean cut = event.u64(Event.CMDLINE_SIZE) > Event.CMDLINE_MAX;
@@ -993,12 +1007,7 @@ final class Json {
         text[at++] = '"';
     }
 
-    /** A name that ends in a NUL, if it does not fill its 16 bytes. */
-    private Json name(byte[] text, int from) {
-        int end = from;
-        while (end < from + Event.COMM_SIZE && text[end] != 0) end++;
-        return string(text, from, end);
-    }
+    private Json name(Event event, int from) { return string(event.sample, from, event.nameEnd(from)); }
 
     private Json put(Key key) { return put(key.json, key.json.length); }
     private Json put(byte[] text) { return put(text, text.length); }
@@ -1145,31 +1154,25 @@ final class Cgroups {
  * The same signals for a person, on standard output: columns that are as wide as what has stood in them so far, cut to
  * the terminal's width where there is one.
  */
-final class Table extends Thread implements AutoCloseable {
-    private static final String END = "", RED = "\u001b[1;31m", YELLOW = "\u001b[33m", BOLD = "\u001b[1m";
-    private static final String PLAIN = "\u001b[0m";
-    private static final int COLUMN_MAX = 24, COMMAND_MIN = 12, BATCH = 64 << 10, STDOUT = 1;
-    private static final long PATIENCE = 300; // with whoever is to read the last lines, ms
+final class Table implements AutoCloseable {
+    private static final String RED = "\u001b[1;31m", YELLOW = "\u001b[33m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
+    private static final int COLUMN_MAX = 24, COMMAND_MIN = 12, USERS = 1024, STDOUT = 1;
 
     private final boolean terminal = Kernel.columns(STDOUT) > 0;
     private final boolean colour = terminal && System.getenv().getOrDefault("NO_COLOR", "").isEmpty()
         && !"dumb".equals(System.getenv("TERM"));
     private final int[] widths = {12, 2, 6, 15, 15}; // of the columns before the last one
     private final ZoneId zone = ZoneId.systemDefault();
-    private final Map<Integer, String> users = new HashMap<>();
-    private final BlockingQueue<String> waiting = new ArrayBlockingQueue<>(8192);
-    private long lost; // lines that found it full
-    private final Stop stop;
-    private volatile IOException failure;
+    private final Map<Integer, String> users = new HashMap<>(); // that many at most
+    private final Output output;
 
     Table(Stop stop) {
-        this.stop = stop;
-        setDaemon(true);
-        start();
+        output = new Output(stop);
         row(BOLD, "", "TIME", "", "SIGNAL", "TARGET", "CAUSE", "SENDER");
     }
 
     void add(Event event, long time) {
+        if (!output.hasRoom()) return;
         Cause cause = event.cause();
         int signr = event.u32(Event.SIGNR), result = event.u32(Event.RESULT);
         boolean ignored = result == Signal.TRACE_SIGNAL_IGNORED, report = cause == Cause.CHILD && tellsOfDeath(event);
@@ -1186,7 +1189,9 @@ final class Table extends Thread implements AutoCloseable {
             Signal.shortName(signr), target(event), why, command);
     }
 
-    void addDropped(long signals) { print("-- " + signals + " signals are missing: the ring buffer was full\n"); }
+    void addDropped(long signals) {
+        output.print("-- " + signals + " signals are missing: the ring buffer was full\n");
+    }
 
     private static boolean tellsOfDeath(Event event) {
         int code = event.u32(Event.SI_CODE);
@@ -1253,13 +1258,13 @@ final class Table extends Thread implements AutoCloseable {
     }
 
     private static String command(Event event) {
-        int end = Event.SENDER_CMDLINE + (int) Math.min(event.u64(Event.CMDLINE_SIZE), Event.CMDLINE_MAX);
-        while (end > Event.SENDER_CMDLINE && event.sample[end - 1] == 0) end--;
+        int end = event.cmdlineEnd();
         return end == Event.SENDER_CMDLINE ? name(event, Event.SENDER_COMM) : text(event, Event.SENDER_CMDLINE, end);
     }
 
     private String sender(Event event) {
         int pid = event.u32(Event.SENDER_PID), parent = event.u32(Event.SENDER_PPID);
+        if (users.size() == USERS) users.clear();
         return " [" + pid + "], " + users.computeIfAbsent(event.u32(Event.SENDER_UID), Table::user)
             + (parent == 0 ? "" : ", from " + name(event, Event.SENDER_PARENT) + "[" + parent + "]");
     }
@@ -1278,11 +1283,7 @@ final class Table extends Thread implements AutoCloseable {
         return number;
     }
 
-    private static String name(Event event, int from) {
-        int end = from;
-        while (end < from + Event.COMM_SIZE && event.sample[end] != 0) end++;
-        return text(event, from, end);
-    }
+    private static String name(Event event, int from) { return text(event, from, event.nameEnd(from)); }
 
     /** For a terminal: without what would move its cursor, or turn its text around, or stand there unseen. */
     private static String text(Event event, int from, int end) {
@@ -1314,7 +1315,7 @@ final class Table extends Thread implements AutoCloseable {
         }
         line.append(cut(cells[last], Math.max(COMMAND_MIN, room - used - columns(rest)))).append(rest);
         String text = cut(line.toString(), room);
-        print(colour && !style.isEmpty() ? style + text + PLAIN + "\n" : text + "\n");
+        output.print(colour && !style.isEmpty() ? style + text + PLAIN + "\n" : text + "\n");
     }
 
     private static String cut(String text, int room) {
@@ -1337,12 +1338,38 @@ final class Table extends Thread implements AutoCloseable {
         return wide ? 2 : 1;
     }
 
-    private void print(String line) {
+    @Override public void close() { output.close(); }
+}
+
+/** Standard output, and the thread that writes to it: whoever does not read there is to hold up nobody else. */
+final class Output extends Thread implements AutoCloseable {
+    private static final String END = "";
+    private static final int LINES = 8192, BATCH = 64 << 10;
+    private static final long PATIENCE = 300; // with whoever is to read the last lines, ms
+
+    private final BlockingQueue<String> waiting = new ArrayBlockingQueue<>(LINES);
+    private final Stop stop;
+    private long lost; // lines that found the queue full
+    private volatile IOException failure;
+
+    Output(Stop stop) {
+        this.stop = stop;
+        setDaemon(true);
+        start();
+    }
+
+    /** If it has none, the line counts as lost. */
+    boolean hasRoom() {
+        if (waiting.remainingCapacity() > 0) return true;
+        lost++;
+        return false;
+    }
+
+    void print(String line) {
         if (lost > 0 && waiting.offer("-- " + lost + " lines are missing: this output is read too slowly\n")) lost = 0;
         if (!waiting.offer(line)) lost++;
     }
 
-    /** A thread writes: a terminal that was stopped, or a pipe that nobody reads, is to hold up nobody else. */
     @Override public void run() {
         Charset charset = Charset.forName(System.getProperty("stdout.encoding", "UTF-8"));
         try (FileOutputStream out = new FileOutputStream(FileDescriptor.out)) {
