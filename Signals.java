@@ -2156,6 +2156,7 @@ final class Bpf {
     static final int BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;      // since Linux 5.5
     private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, BPF_PROG_TYPE_TRACING = 26, BPF_TRACE_RAW_TP = 23;
     private static final int INSN_SIZE = 8;
+    private static final String MAP_CREATE = "BPF_MAP_CREATE ";
 
     /** In place of a BTF id: a raw tracepoint, the prog's arguments being mere numbers. */
     static final int UNTYPED = 0;
@@ -2219,7 +2220,7 @@ final class Bpf {
         try (Attr attr = new Attr()) {
             return attr.u32(type).u32(keySize).u32(valueSize).u32(entries).u32(flags)
                 .u32(0).u32(0).name(name) // inner_map_fd, numa_node
-                .call(BPF_MAP_CREATE, "BPF_MAP_CREATE " + name);
+                .call(BPF_MAP_CREATE, MAP_CREATE + name);
         }
     }
 
@@ -2279,10 +2280,12 @@ final class Bpf {
 
     private static Failure refused(String what, int errno) {
         String hint = Kernel.isLockedDown() ? "/sys/kernel/security/lockdown, confidentiality, forbids tracing"
+            : errno == Kernel.EPERM && what.startsWith(MAP_CREATE) && Kernel.hasCapBpf()
+                ? "before Linux 5.11 maps are locked memory: ulimit -l unlimited, or run as root"
             : errno == Kernel.EPERM ? "run as root, or with CAP_BPF and CAP_PERFMON: " + Kernel.sudo()
             : errno == Kernel.ENOSYS ? "this kernel lacks CONFIG_BPF_SYSCALL"
             : errno == Kernel.ENOMEM ? "a smaller --ring needs less memory"
-            : errno == Kernel.EINVAL && what.startsWith("BPF_MAP_CREATE") ? "ring buffers came with Linux 5.8"
+            : errno == Kernel.EINVAL && what.startsWith(MAP_CREATE) ? "ring buffers came with Linux 5.8"
             : "";
         return new Failure(what, Kernel.errnoName(errno), hint);
     }
@@ -2307,6 +2310,7 @@ final class Kernel {
         Map.entry(14, "EFAULT"), Map.entry(22, "EINVAL"), Map.entry(24, "EMFILE"), Map.entry(28, "ENOSPC"),
         Map.entry(38, "ENOSYS"), Map.entry(95, "EOPNOTSUPP"));
 
+    private static final int CAP_BPF = 39; // include/uapi/linux/capability.h
     private static final long PROC_PID_INIT_INO = 0xEFFFFFFCL; // include/linux/proc_ns.h
 
     // include/uapi: fcntl.h, mman.h, resource.h, auxvec.h, ioctls.h
@@ -2428,6 +2432,15 @@ final class Kernel {
     static boolean isInInitialPidNamespace() {
         try {
             return Files.readSymbolicLink(Path.of("/proc/self/ns/pid")).endsWith("pid:[" + PROC_PID_INIT_INO + "]");
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    static boolean hasCapBpf() {
+        try (Stream<String> status = Files.lines(Path.of("/proc/self/status"), ISO_8859_1)) {
+            return status.filter(line -> line.startsWith("CapEff:"))
+                .anyMatch(line -> (Long.parseLong(line.substring(8).strip(), 16) >> CAP_BPF & 1) != 0);
         } catch (IOException e) {
             return false;
         }
