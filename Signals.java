@@ -1156,6 +1156,7 @@ final class Cgroups {
  */
 final class Table implements AutoCloseable {
     private static final String RED = "\u001b[1;31m", YELLOW = "\u001b[33m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
+    private static final String ELLIPSIS = Output.CHARSET.newEncoder().canEncode('…') ? "…" : "~"; // LC_ALL=C: ASCII
     private static final int COLUMN_MAX = 24, COMMAND_MIN = 12, USERS = 1024, STDOUT = 1;
 
     private final boolean terminal = Kernel.columns(STDOUT) > 0;
@@ -1323,7 +1324,7 @@ final class Table implements AutoCloseable {
         int end = 0;
         for (int left = room - 1; end < text.length() && (left -= columns(text.codePointAt(end))) >= 0;)
             end = text.offsetByCodePoints(end, 1);
-        return text.substring(0, end) + "…";
+        return text.substring(0, end) + ELLIPSIS;
     }
 
     private static int columns(String text) { return text.codePoints().map(Table::columns).sum(); }
@@ -1343,6 +1344,7 @@ final class Table implements AutoCloseable {
 
 /** Standard output, and the thread that writes to it: whoever does not read there is to hold up nobody else. */
 final class Output extends Thread implements AutoCloseable {
+    static final Charset CHARSET = Charset.forName(System.getProperty("stdout.encoding", "UTF-8"));
     private static final String END = "";
     private static final int LINES = 8192, BATCH = 64 << 10;
     private static final long PATIENCE = 300; // with whoever is to read the last lines, ms
@@ -1371,16 +1373,15 @@ final class Output extends Thread implements AutoCloseable {
     }
 
     @Override public void run() {
-        Charset charset = Charset.forName(System.getProperty("stdout.encoding", "UTF-8"));
         try (FileOutputStream out = new FileOutputStream(FileDescriptor.out)) {
             StringBuilder batch = new StringBuilder();
             for (String line; !(line = waiting.take()).equals(END);) {
                 batch.append(line);
                 if (batch.length() < BATCH && !waiting.isEmpty()) continue;
-                out.write(batch.toString().getBytes(charset));
+                out.write(batch.toString().getBytes(CHARSET));
                 batch.setLength(0);
             }
-            out.write(batch.toString().getBytes(charset));
+            out.write(batch.toString().getBytes(CHARSET));
         } catch (IOException e) {
             failure = e;
             stop.request();
