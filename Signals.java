@@ -49,7 +49,7 @@ public final class Signals {
 
     /**
      * Woken again within this time, ns, the reader takes it for a storm and looks this often by itself instead: a
-     * wake-up costs the sender some ten times what the prog does, and this is the most that a line is delayed.
+     * wake-up costs the sender some ten times what the prog does, and this is the most that it delays a line.
      */
     private static final long LINGER = 500_000;
 
@@ -211,6 +211,7 @@ final class Options {
             }
         }
         if (fatal) signals &= Signal.FATAL | Signal.bit(Signal.SIGCHLD);
+        if (signals == 0) throw Failure.usage("--signal", fatal ? "none of these is --fatal" : "this leaves none");
         if (Long.bitCount(ring) > 1) throw Failure.usage("--ring " + ring, "a power of two is expected, such as 8M");
     }
 
@@ -419,7 +420,7 @@ final class Event {
     static final int SIZE = (int) LAYOUT.byteSize(), COMM_SIZE = 16;
 
     final byte[] sample = new byte[SIZE];
-    boolean chosen; // by the OOM killer: no part of the sample, see Tracer.next()
+    boolean oomVictim; // no part of the sample: see Tracer.next()
     private final ByteBuffer fields = ByteBuffer.wrap(sample).order(ByteOrder.nativeOrder());
 
     void read(byte[] records, int at, int size) { System.arraycopy(records, at, sample, 0, size); }
@@ -502,14 +503,15 @@ final class Event {
                 Signal.SIGCONT, Signal.SIGWINCH -> Cause.TTY;
             case Signal.SIGIO, Signal.SIGURG -> Cause.IO;
             case Signal.SIGXCPU -> Cause.RLIMIT;
-            case Signal.SIGKILL -> flag(CPU_LIMIT) ? Cause.RLIMIT : chosen ? Cause.OOM : Cause.KERNEL;
+            case Signal.SIGKILL -> flag(CPU_LIMIT) ? Cause.RLIMIT : oomVictim ? Cause.OOM : Cause.KERNEL;
             default -> Cause.KERNEL;
         };
     }
 
-    /** SIGKILL to a process from the kernel itself. */
-    boolean isKernelsKill() {
-        return u32(SIGNR) == Signal.SIGKILL && !flag(HAS_INFO) && u32(SI_CODE) == Signal.SI_KERNEL && flag(GROUP);
+    /** SIGKILL to a process from the kernel itself; but not a pid namespace's end, whose sender is exiting. */
+    boolean mayBeOom() {
+        return u32(SIGNR) == Signal.SIGKILL && !flag(HAS_INFO) && u32(SI_CODE) == Signal.SI_KERNEL && flag(GROUP)
+            && !flag(CPU_LIMIT) && !flag(EXITING);
     }
 }
 
@@ -650,6 +652,7 @@ final class Tracer implements AutoCloseable {
     private final int link, oomLink; // -1: cannot watch the OOM killer
     private final MemorySegment shared; // the object's .bss
     private final long listening, parked, dropped, victims; // where in it
+    private final boolean tellsOom;
     private boolean recording;
     private long droppedBefore;
 
@@ -660,7 +663,7 @@ final class Tracer implements AutoCloseable {
     /** How long after its SIGKILL the OOM killer may take to mark the victim, ns. It takes microseconds on its way. */
     private static final long MARKED_WITHIN = 20_000_000;
 
-    private Tracer(RingBuffer ring, int link, int oomLink, MemorySegment shared, BpfObject object) {
+    private Tracer(RingBuffer ring, int link, int oomLink, MemorySegment shared, BpfObject object, boolean sentOnly) {
         this.ring = ring;
         this.link = link;
         this.oomLink = oomLink;
@@ -669,6 +672,7 @@ final class Tracer implements AutoCloseable {
         this.parked = object.symbol("parked").value();
         this.dropped = object.symbol("dropped").value();
         this.victims = object.symbol("victims").value();
+        tellsOom = oomLink >= 0 && !sentOnly;
     }
 
     /** Throws a Failure that names the step, the errno and what to do. What it leaves open, exit closes. */
@@ -681,27 +685,27 @@ final class Tracer implements AutoCloseable {
         object.set("signals", options.signals, 8);
         object.set("target", options.target, 4);
         object.set("sender", options.sender, 4);
-        object.set("reader", Kernel.isInInitialPidNamespace() ? Kernel.gettid() : 0, 4);
+        object.set("reader", Kernel.isInInitialPidNamespace() ? ProcessHandle.current().pid() : 0, 4);
         boolean brief = options.brief && options.sender == 0 && !options.print; // the others need a whole record
         object.set("brief", brief ? 1 : 0, 4);
-        object.set("fatal", options.fatal ? 1 : 0, 4);
+        object.set("deaths", options.fatal ? 1 : 0, 4);
         try (Btf kernel = Btf.ofKernel()) {
-            int link = attach(object, kernel, events, bss), oomLink = attachToOomKiller(object, kernel, bss);
+            int link = attachToSignals(object, kernel, events, bss), oomLink = attachToOomKiller(object, kernel, bss);
             long size = object.size(".bss") + Kernel.PAGE_SIZE - 1 & -Kernel.PAGE_SIZE;
             MemorySegment shared = Kernel.mmap("map .bss", bss, 0, size, true);
             Kernel.close(bss); // the link holds the prog, which holds its maps
-            return new Tracer(new RingBuffer(events, options.ring), link, oomLink, shared, object);
+            return new Tracer(new RingBuffer(events, options.ring), link, oomLink, shared, object, options.sender != 0);
         }
     }
 
     /** With types, by which the prog loads from the kernel's structs directly; without, where that is refused. */
-    private static int attach(BpfObject object, Btf kernel, int events, int bss) {
+    private static int attachToSignals(BpfObject object, Btf kernel, int events, int bss) {
         int types = kernel.typedef("btf_trace_" + SIGNAL_GENERATE);
-        int link = types != Bpf.UNTYPED ? attach(object, kernel, events, bss, types) : -1;
-        return link >= 0 ? link : attach(object, kernel, events, bss, Bpf.UNTYPED);
+        int link = types != Bpf.UNTYPED ? attachToSignals(object, kernel, events, bss, types) : -1;
+        return link >= 0 ? link : attachToSignals(object, kernel, events, bss, Bpf.UNTYPED);
     }
 
-    private static int attach(BpfObject object, Btf kernel, int events, int bss, int types) {
+    private static int attachToSignals(BpfObject object, Btf kernel, int events, int bss, int types) {
         int rodata = Bpf.createArray(".rodata", object.size(".rodata"), Bpf.BPF_F_RDONLY_PROG);
         object.set("direct", types == Bpf.UNTYPED ? 0 : 1, 4);
         Bpf.update(rodata, object.bytes(".rodata"));
@@ -711,13 +715,16 @@ final class Tracer implements AutoCloseable {
         byte[] insns = object.relocate(BpfObject.ON_SIGNAL, maps, kernel);
         int prog = Bpf.load("on_signal", insns, object.license(), types);
         Kernel.close(rodata);
-        return prog < 0 ? prog : attach(SIGNAL_GENERATE, prog, types);
+        return prog < 0 ? prog : link(SIGNAL_GENERATE, prog, types);
     }
 
-    private static int attach(String tracepoint, int prog, int types) {
-        int link = Bpf.openRawTracepoint(tracepoint, prog, types);
-        Kernel.close(prog);
-        return link;
+    /** The link holds the prog, which ends with it. */
+    private static int link(String tracepoint, int prog, int types) {
+        try {
+            return Bpf.openRawTracepoint(tracepoint, prog, types);
+        } finally {
+            Kernel.close(prog);
+        }
     }
 
     /** Signals does without, if need be: then the OOM killer's are just the kernel's. */
@@ -725,7 +732,7 @@ final class Tracer implements AutoCloseable {
         try {
             byte[] insns = object.relocate(BpfObject.ON_MARK_VICTIM, Map.of(".bss", bss), kernel);
             int prog = Bpf.load("on_mark_victim", insns, object.license(), Bpf.UNTYPED);
-            return attach(MARK_VICTIM, prog, Bpf.UNTYPED);
+            return link(MARK_VICTIM, prog, Bpf.UNTYPED);
         } catch (Failure e) {
             Log.warn(e.getMessage() + "; the cause oom will not be told");
             return -1;
@@ -735,20 +742,28 @@ final class Tracer implements AutoCloseable {
     /** Reads the next of the samples that the ring copied into the event; false when it has read them all. */
     boolean next(Event event) {
         if (!ring.next(event)) return false;
-        event.chosen = oomLink >= 0 && event.isKernelsKill() && isVictim(event);
+        event.oomVictim = tellsOom && event.mayBeOom() && isVictim(event);
         return true;
     }
 
-    /** The OOM killer sends first and tells whom it chose right after: it may be doing so at this very moment. */
+    /** The OOM killer sends first and marks its victim right after: it may be about to do so, and is waited for. */
     private boolean isVictim(Event event) {
-        long pid = event.u32(Event.PID), sent = event.u64(Event.TIME), victim = victims + pid % VICTIMS * VICTIM_SIZE;
+        long sent = event.u64(Event.TIME), began = System.nanoTime();
         while (true) {
-            boolean last = System.nanoTime() - sent > MARKED_WITHIN;
-            long after = (long) COUNTER.getOpaque(shared, victim + VICTIM_TIME) - sent;
-            boolean marked = (long) COUNTER.getOpaque(shared, victim) == pid && after >= 0 && after <= MARKED_WITHIN;
-            if (marked || last) return marked;
-            Kernel.ppoll(MemorySegment.NULL, 0, MARKED_WITHIN / 100);
+            long now = System.nanoTime();
+            boolean tooLate = now - Math.min(sent, began) > MARKED_WITHIN; // in a time namespace, sent is any number
+            if (isMarked(event.u32(Event.PID), sent)) return true;
+            if (tooLate) return false;
+            Kernel.sleep(MARKED_WITHIN / 100);
         }
+    }
+
+    private boolean isMarked(long pid, long sent) {
+        for (long at = victims; at < victims + VICTIMS * VICTIM_SIZE; at += VICTIM_SIZE) {
+            long after = (long) COUNTER.getOpaque(shared, at + VICTIM_TIME) - sent;
+            if ((long) COUNTER.getOpaque(shared, at) == pid && after >= 0 && after <= MARKED_WITHIN) return true;
+        }
+        return false;
     }
 
     /** With nobody listening the prog reserves nothing. */
@@ -1156,7 +1171,7 @@ final class Cgroups {
  */
 final class Table implements AutoCloseable {
     private static final String RED = "\u001b[1;31m", YELLOW = "\u001b[33m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
-    private static final String ELLIPSIS = Output.CHARSET.newEncoder().canEncode('…') ? "…" : "~"; // LC_ALL=C: ASCII
+    private static final String ELLIPSIS = Output.CHARSET.newEncoder().canEncode('…') ? "…" : "~"; // in ASCII, LC_ALL=C
     private static final int COLUMN_MAX = 24, COMMAND_MIN = 12, USERS = 1024, STDOUT = 1;
 
     private final boolean terminal = Kernel.columns(STDOUT) > 0;
@@ -1345,14 +1360,14 @@ final class Table implements AutoCloseable {
 /** Standard output, and the thread that writes to it: whoever does not read there is to hold up nobody else. */
 final class Output extends Thread implements AutoCloseable {
     static final Charset CHARSET = Charset.forName(System.getProperty("stdout.encoding", "UTF-8"));
-    private static final String END = "";
-    private static final int LINES = 8192, BATCH = 64 << 10;
+    private static final String END = ""; // no line is empty
+    private static final int LINES = 1024, BATCH = 64 << 10, STDOUT = 1;
     private static final long PATIENCE = 300; // with whoever is to read the last lines, ms
 
     private final BlockingQueue<String> waiting = new ArrayBlockingQueue<>(LINES);
+    private final AtomicLong lost = new AtomicLong(); // lines that found it full, and not yet told
     private final Stop stop;
-    private long lost; // lines that found the queue full
-    private volatile IOException failure;
+    private volatile int errno;
 
     Output(Stop stop) {
         this.stop = stop;
@@ -1362,31 +1377,49 @@ final class Output extends Thread implements AutoCloseable {
 
     /** If it has none, the line counts as lost. */
     boolean hasRoom() {
-        if (waiting.remainingCapacity() > 0) return true;
-        lost++;
-        return false;
+        boolean room = waiting.remainingCapacity() > 0;
+        if (!room) lost.incrementAndGet();
+        return room;
     }
 
     void print(String line) {
-        if (lost > 0 && waiting.offer("-- " + lost + " lines are missing: this output is read too slowly\n")) lost = 0;
-        if (!waiting.offer(line)) lost++;
+        if (!waiting.offer(line)) lost.incrementAndGet();
     }
 
     @Override public void run() {
-        try (FileOutputStream out = new FileOutputStream(FileDescriptor.out)) {
+        try {
             StringBuilder batch = new StringBuilder();
-            for (String line; !(line = waiting.take()).equals(END);) {
+            String line;
+            do {
+                line = waiting.take();
                 batch.append(line);
                 if (batch.length() < BATCH && !waiting.isEmpty()) continue;
-                out.write(batch.toString().getBytes(CHARSET));
+                long missing = lost.getAndSet(0);
+                if (missing > 0) batch.append("-- " + missing + " lines are missing: this output is read too slowly\n");
+                write(batch.toString().getBytes(CHARSET));
                 batch.setLength(0);
-            }
-            out.write(batch.toString().getBytes(CHARSET));
-        } catch (IOException e) {
-            failure = e;
-            stop.request();
+            } while (!line.equals(END) && errno == 0);
         } catch (InterruptedException e) {
             throw new AssertionError("nobody interrupts it", e);
+        }
+    }
+
+    /** By write(2) itself: java.io tells what went wrong in the words of the user's language. */
+    private void write(byte[] bytes) throws InterruptedException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment left = arena.allocate(bytes.length).copyFrom(MemorySegment.ofArray(bytes));
+            while (left.byteSize() > 0) {
+                long result = Kernel.write(STDOUT, left);
+                if (result >= 0) {
+                    left = left.asSlice(result);
+                } else if (result == -Kernel.EAGAIN) { // somebody made it non-blocking
+                    sleep(1);
+                } else if (result != -Kernel.EINTR) {
+                    errno = (int) -result;
+                    stop.request();
+                    return;
+                }
+            }
         }
     }
 
@@ -1397,8 +1430,7 @@ final class Output extends Thread implements AutoCloseable {
         } catch (InterruptedException e) {
             throw new AssertionError("nobody interrupts it", e);
         }
-        if (failure != null && !("" + failure.getMessage()).startsWith("Broken pipe"))
-            throw Failure.of("standard output", failure, "");
+        if (errno != 0 && errno != Kernel.EPIPE) throw new Failure("standard output", Kernel.errnoName(errno), "");
     }
 }
 
@@ -1578,7 +1610,8 @@ final class Listener implements AutoCloseable {
         String real = folder.toRealPath() + "/", mountPoint = "", options = "";
         for (String line : Files.readString(Path.of("/proc/self/mountinfo"), ISO_8859_1).split("\n")) {
             String[] fields = line.split(" ");
-            if (!real.startsWith(fields[4]) || fields[4].length() < mountPoint.length()) continue;
+            boolean below = fields[4].equals("/") || real.startsWith(fields[4] + "/");
+            if (!below || fields[4].length() < mountPoint.length()) continue;
             mountPoint = fields[4];
             options = fields[5];
         }
@@ -1704,7 +1737,7 @@ final class Listener implements AutoCloseable {
     }
 }
 
-/** The clients, and the one place where this program sleeps. */
+/** The clients, and the place where this program sleeps. */
 final class Server implements AutoCloseable {
     static final long FOREVER = -1;
     static final int NO_RING = -1; // poll(2) skips a negative fd
@@ -1826,7 +1859,7 @@ final class BpfObject {
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CORE_FIELD_BYTE_OFFSET = 0;
 
     /** Of the object that this source was written for: test/build sets it. */
-    private static final int CRC = 0x494c7629;
+    private static final int CRC = 0xe6507c6c;
 
     static final String ON_SIGNAL = "raw_tp/signal_generate", ON_MARK_VICTIM = "raw_tp/mark_victim";
     private static final Set<String> SECTIONS = Set.of("", ".strtab", ".text", ON_SIGNAL, ".rel" + ON_SIGNAL,
@@ -1938,10 +1971,11 @@ final class BpfObject {
             if (type != R_BPF_64_64 || fd == null || insns.get(insn) != LD_IMM_DW)
                 throw unsupported("relocation of type " + type + " to " + name);
             boolean map = symbol.section.equals(".maps");
+            int offset = symbol.value + insns.getInt(insn + 4);
             int register = insns.get(insn + 1) & 0x0F;
             insns.put(insn + 1, (byte) (register | (map ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE) << 4));
             insns.putInt(insn + 4, fd);
-            if (!map) insns.putInt(insn + INSN_SIZE + 4, insns.getInt(insn + INSN_SIZE + 4) + symbol.value);
+            if (!map) insns.putInt(insn + INSN_SIZE + 4, offset);
         }
     }
 
@@ -2295,21 +2329,21 @@ final class Bpf {
 /** The only place that calls libc. A result below zero is an errno, negated, as the kernel itself returns it. */
 final class Kernel {
     /** System call numbers: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. */
-    record Numbers(int bpf, int close, int eventfd2, int gettid, int ioctl, int mmap, int munmap, int open_by_handle_at,
+    record Numbers(int bpf, int close, int eventfd2, int ioctl, int mmap, int munmap, int open_by_handle_at,
             int openat, int ppoll, int prlimit64, int readlinkat, int write) { }
 
     static final Numbers NR = switch (System.getProperty("os.arch")) {
-        case "amd64" -> new Numbers(321, 3, 290, 186, 16, 9, 11, 304, 257, 271, 302, 267, 1);
-        case "aarch64" -> new Numbers(280, 57, 19, 178, 29, 222, 215, 265, 56, 73, 261, 78, 64);
+        case "amd64" -> new Numbers(321, 3, 290, 16, 9, 11, 304, 257, 271, 302, 267, 1);
+        case "aarch64" -> new Numbers(280, 57, 19, 29, 222, 215, 265, 56, 73, 261, 78, 64);
         default -> throw new Failure("this processor", "EOPNOTSUPP", "x86_64 and aarch64 are supported");
     };
 
     // include/uapi/asm-generic/errno-base.h
-    static final int EPERM = 1, EINTR = 4, ENOMEM = 12, EINVAL = 22, EMFILE = 24, ENOSYS = 38;
+    static final int EPERM = 1, EINTR = 4, EAGAIN = 11, ENOMEM = 12, EINVAL = 22, EMFILE = 24, EPIPE = 32, ENOSYS = 38;
     private static final Map<Integer, String> ERRNO = Map.ofEntries(Map.entry(1, "EPERM"), Map.entry(2, "ENOENT"),
-        Map.entry(7, "E2BIG"), Map.entry(9, "EBADF"), Map.entry(12, "ENOMEM"), Map.entry(13, "EACCES"),
-        Map.entry(14, "EFAULT"), Map.entry(22, "EINVAL"), Map.entry(24, "EMFILE"), Map.entry(28, "ENOSPC"),
-        Map.entry(38, "ENOSYS"), Map.entry(95, "EOPNOTSUPP"));
+        Map.entry(5, "EIO"), Map.entry(7, "E2BIG"), Map.entry(9, "EBADF"), Map.entry(12, "ENOMEM"),
+        Map.entry(13, "EACCES"), Map.entry(14, "EFAULT"), Map.entry(22, "EINVAL"), Map.entry(24, "EMFILE"),
+        Map.entry(28, "ENOSPC"), Map.entry(38, "ENOSYS"), Map.entry(95, "EOPNOTSUPP"));
 
     private static final int CAP_BPF = 39; // include/uapi/linux/capability.h
     private static final long PROC_PID_INIT_INO = 0xEFFFFFFCL; // include/linux/proc_ns.h
@@ -2369,16 +2403,21 @@ final class Kernel {
 
     private static final MemorySegment TIMEOUT = Arena.ofAuto().allocate(16, 8); // struct timespec
 
-    static int gettid() { return (int) call(NR.gettid, 0, 0, 0, 0, 0, 0); }
-
     static int eventfd() { return (int) check("eventfd", call(NR.eventfd2, 0, O_CLOEXEC, 0, 0, 0, 0)); }
 
     /** Makes an eventfd readable. */
     static void wake(int eventfd) {
         try (Arena arena = Arena.ofConfined()) {
-            call(NR.write, eventfd, arena.allocateFrom(JAVA_LONG, 1).address(), 8, 0, 0, 0);
+            write(eventfd, arena.allocateFrom(JAVA_LONG, 1));
         }
     }
+
+    /** How much it wrote, or an errno, negated. */
+    static long write(int fd, MemorySegment bytes) {
+        return call(NR.write, fd, bytes.address(), bytes.byteSize(), 0, 0, 0);
+    }
+
+    static void sleep(long nanoseconds) { ppoll(MemorySegment.NULL, 0, nanoseconds); }
 
     static int open(byte[] path) {
         try (Arena arena = Arena.ofConfined()) {

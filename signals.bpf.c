@@ -92,16 +92,17 @@ _Static_assert(__builtin_offsetof(struct event, time) == BRIEF, "a brief record 
 const volatile u64 signals = ~0ull; // bit n-1: signal n is asked for
 const volatile u32 target = 0;      // only signals to this tgid, 0: to any
 const volatile u32 sender = 0;      // only signals from this tgid, 0: from any
-const volatile u32 fatal = 0;       // of SIGCHLD only what tells of a child that a signal ended
+const volatile u32 deaths = 0;      // of SIGCHLD only what tells of a child that a signal ended
 const volatile u32 brief = 0;       // only pid and signr
-const volatile u32 reader = 0;      // the tid of the thread that writes to clients, 0: not known
+const volatile u32 reader = 0;      // the tgid of the process that writes to clients, 0: not known
 const volatile u32 direct = 0;      // pointers have types: see read()
 
 // Memory shared with the reader.
 volatile u64 dropped;   // signals unrecorded because the ring buffer was full
 volatile u32 listening; // somebody wants records
 volatile u32 parked;    // the reader sleeps, or is about to: wake it
-volatile struct { u64 pid, time; } victims[VICTIMS]; // of the OOM killer, by pid; CLOCK_MONOTONIC, ns
+volatile u32 marked;    // victims of the OOM killer so far
+volatile struct { u64 pid, time; } victims[VICTIMS]; // the last of them; CLOCK_MONOTONIC, ns
 
 struct {
 	int (*type)[BPF_MAP_TYPE_RINGBUF];
@@ -230,9 +231,9 @@ INLINE bool by_readers_write(const u64 *ctx, u32 tgid, u64 current_id)
 {
 	s32 code;
 
-	if (!reader || (u32) current_id != reader)
+	if (!reader || current_id >> 32 != reader)
 		return 0;
-	if (tgid == current_id >> 32)
+	if (tgid == reader)
 		return ctx[0] == SIGPIPE;
 	code = si_code(ctx);
 	return (code >= POLL_IN && code <= POLL_HUP) || (siginfo(ctx) == SEND_SIG_PRIV && ctx[0] == SIGIO);
@@ -311,7 +312,7 @@ int on_signal(u64 *ctx)
 	read(tgid, task->tgid);
 	if ((target && target != tgid) || by_readers_write(ctx, tgid, current_id))
 		return 0;
-	if (fatal && signr == SIGCHLD && !tells_of_death(ctx))
+	if (deaths && signr == SIGCHLD && !tells_of_death(ctx))
 		return 0;
 
 	// reserve a sample from the ring buffer, with room for the command line
@@ -343,19 +344,20 @@ int on_signal(u64 *ctx)
 	return 0;
 }
 
-// mm/oom_kill.c sends SIGKILL and right after that marks the victim: so the reader looks here for what the kernel kills.
-// Victims are marked one at a time, under oom_lock.
+// mm/oom_kill.c sends SIGKILL and right after that marks the victim: so the reader, told of a kill by the kernel, waits
+// a moment for its mark. Victims are marked one at a time, under oom_lock.
 //
 // TP_PROTO(int pid); from Linux 6.9 on TP_PROTO(struct task_struct *task, uid_t uid)
 SEC("raw_tp/mark_victim")
 int on_mark_victim(u64 *ctx)
 {
 	const struct task_struct *task = (void *) ctx[0];
-	u32 pid = ctx[0];
+	u32 pid = ctx[0], slot = marked % VICTIMS;
 
 	if (ctx[0] > PID_MAX_LIMIT)
 		bpf_probe_read_kernel(&pid, sizeof(pid), &task->pid);
-	victims[pid % VICTIMS].pid = pid;
-	victims[pid % VICTIMS].time = bpf_ktime_get_ns();
+	victims[slot].pid = pid;
+	victims[slot].time = bpf_ktime_get_ns();
+	marked++;
 	return 0;
 }
