@@ -123,6 +123,17 @@ sleeper() { # a process that sleeps, $target; bash's own traps are no longer in 
     sleep 100 & target=$!
     await 5 grep -qx sleep "/proc/$target/comm"
 }
+memory_group() { # memory_group LIMIT: makes a cgroup whose members may take up no more than that, $memory
+    local file=memory.limit_in_bytes
+    memory=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
+    if [ -z "$memory" ]; then # then it is with cgroup v2
+        memory=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts) file=memory.max
+        echo +memory > "$memory/cgroup.subtree_control"
+    fi
+    memory=$memory/signals-memory-$$
+    mkdir -p "$memory"
+    echo "$1" > "$memory/$file"
+}
 value() { sed -n "s/^$1=//p" "${2:-$dir/said}"; } # value NAME: what sender said of it
 
 says() { # says STATUS PATTERN COMMAND...: the command ends so, with one line on standard error that matches
