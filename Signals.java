@@ -12,7 +12,8 @@
 //
 // It loads a small eBPF prog (signals.bpf.c) that the kernel runs whenever a signal is sent. The prog leaves a record
 // in a ring buffer; one thread turns each record into a line of JSON and hands the line to every client of a Unix
-// socket. The host needs a JDK and JBang, and neither libbpf nor clang: the loader below speaks bpf(2) by itself.
+// socket. A second prog notes whom the OOM killer chooses. The host needs a JDK and JBang, and neither libbpf nor clang:
+// the loader below speaks bpf(2) by itself.
 //
 //     kill(2) ─▶ kernel: signal_generate ─▶ prog on_signal ─▶ ring buffer "events"          signals.bpf.c
 //                                                                   │
