@@ -680,6 +680,8 @@ final class Tracer implements AutoCloseable {
     static Tracer attach(Options options) {
         BpfObject object = BpfObject.open("signals.bpf.o");
         Kernel.raiseMemlock();
+        if (Kernel.crashesInterpreting()) throw new Failure(Kernel.BPF_JIT_ENABLE, "EOPNOTSUPP",
+            "aarch64 kernels crash when they interpret bpf_get_current_task(): sysctl net.core.bpf_jit_enable=1");
 
         int events = Bpf.createRingBuffer("events", options.ring);
         int bss = Bpf.createArray(".bss", object.size(".bss"), Bpf.BPF_F_MMAPABLE);
@@ -2366,6 +2368,7 @@ final class Kernel {
     };
 
     static final long PAGE_SIZE = pageSize();
+    static final String BPF_JIT_ENABLE = "/proc/sys/net/core/bpf_jit_enable";
 
     static long call(long number, long a, long b, long c, long d, long e, long f) {
         MemorySegment captured = CAPTURED.get();
@@ -2484,6 +2487,19 @@ final class Kernel {
                 .anyMatch(line -> (Long.parseLong(line.substring(8).strip(), 16) >> CAP_BPF & 1) != 0);
         } catch (IOException e) {
             return false;
+        }
+    }
+
+    /**
+     * On aarch64 the verifier leaves the calls of some helpers to the JIT, even where there is none: the interpreter
+     * then calls into nowhere. Seen on Linux 6.12.
+     */
+    static boolean crashesInterpreting() {
+        try {
+            return System.getProperty("os.arch").equals("aarch64")
+                && Files.readString(Path.of(BPF_JIT_ENABLE)).strip().equals("0");
+        } catch (IOException e) {
+            return false; // root alone can read it, and alone may have switched the JIT off
         }
     }
 
