@@ -12,8 +12,8 @@
 //
 // It loads a small eBPF prog (signals.bpf.c) that the kernel runs whenever a signal is sent. The prog leaves a record
 // in a ring buffer; one thread turns each record into a line of JSON and hands the line to every client of a Unix
-// socket. A second prog notes whom the OOM killer chooses. The host needs a JDK and JBang, and neither libbpf nor clang:
-// the loader below speaks bpf(2) by itself.
+// socket. A second prog notes whom the OOM killer chooses. The host needs a JDK and JBang, and neither libbpf nor
+// clang: the loader below speaks bpf(2) by itself.
 //
 //     kill(2) ─▶ kernel: signal_generate ─▶ prog on_signal ─▶ ring buffer "events"          signals.bpf.c
 //                                                                   │
@@ -183,7 +183,7 @@ final class Options {
     Path socket = Path.of("/var/run/signals");
     String group;       // null: none
     boolean brief, print;
-    boolean fatal;      // of SIGCHLD only what tells of a child that a signal ended
+    boolean fatal;      // "signals" is narrowed already; of SIGCHLD, only the report of a child that a signal ended
     long ring = 8 << 20; // bytes
     Log.Level log = Log.Level.of(System.getenv().getOrDefault("SIGNALS_LOG", "info"));
     String answer;      // to print instead of running, or null
@@ -1175,9 +1175,9 @@ final class Cgroups {
 final class Table implements AutoCloseable {
     private static final String RED = "\u001b[1;31m", YELLOW = "\u001b[33m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
     private static final String ELLIPSIS = Output.CHARSET.newEncoder().canEncode('…') ? "…" : "~"; // in ASCII, LC_ALL=C
-    private static final int COLUMN_MAX = 24, COMMAND_MIN = 12, USERS = 1024, STDOUT = 1;
+    private static final int COLUMN_MAX = 24, COMMAND_MIN = 12, USERS = 1024;
 
-    private final boolean terminal = Kernel.columns(STDOUT) > 0;
+    private final boolean terminal = Kernel.columns(Output.STDOUT) > 0;
     private final boolean colour = terminal && System.getenv().getOrDefault("NO_COLOR", "").isEmpty()
         && !"dumb".equals(System.getenv("TERM"));
     private final int[] widths = {12, 2, 6, 15, 15}; // of the columns before the last one
@@ -1325,7 +1325,7 @@ final class Table implements AutoCloseable {
     /** The last cell and what follows it are not aligned: of the two, the last cell is cut first. */
     private void row(String style, String rest, String... cells) {
         StringBuilder line = new StringBuilder();
-        int last = cells.length - 1, room = terminal ? Kernel.columns(STDOUT) : Integer.MAX_VALUE, used = 0;
+        int last = cells.length - 1, room = terminal ? Kernel.columns(Output.STDOUT) : Integer.MAX_VALUE, used = 0;
         for (int i = 0; i < last; i++) {
             int columns = columns(cells[i]);
             widths[i] = Math.max(widths[i], Math.min(columns, COLUMN_MAX));
@@ -1364,7 +1364,8 @@ final class Table implements AutoCloseable {
 final class Output extends Thread implements AutoCloseable {
     static final Charset CHARSET = Charset.forName(System.getProperty("stdout.encoding", "UTF-8"));
     private static final String END = ""; // no line is empty
-    private static final int LINES = 1024, BATCH = 64 << 10, STDOUT = 1;
+    static final int STDOUT = 1;
+    private static final int LINES = 1024, BATCH = 64 << 10;
     private static final long PATIENCE = 300; // with whoever is to read the last lines, ms
 
     private final BlockingQueue<String> waiting = new ArrayBlockingQueue<>(LINES);
