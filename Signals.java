@@ -1863,7 +1863,7 @@ final class BpfObject {
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CORE_FIELD_BYTE_OFFSET = 0;
 
     /** Of the object that this source was written for: test/build sets it. */
-    private static final int CRC = 0xe6507c6c;
+    private static final int CRC = 0x179a32d2;
 
     static final String ON_SIGNAL = "raw_tp/signal_generate", ON_MARK_VICTIM = "raw_tp/mark_victim";
     private static final Set<String> SECTIONS = Set.of("", ".strtab", ".text", ON_SIGNAL, ".rel" + ON_SIGNAL,

@@ -182,7 +182,8 @@ INLINE void submit(void *sample)
 
 struct words { u64 start, size; }; // a command line in the memory of the running task
 
-// What follows arg_end is the environment, and not ours to read. An exiting task and a kernel thread have no mm.
+// What follows arg_end is the environment, and not ours to read. In the midst of execve(2) the new mm has its arg_start
+// and not yet its arg_end: no command line then. An exiting task and a kernel thread have no mm.
 INLINE struct words command_line(struct mm_struct *mm)
 {
 	struct words words = {};
@@ -191,7 +192,8 @@ INLINE struct words command_line(struct mm_struct *mm)
 	if (mm) {
 		read(words.start, mm->arg_start);
 		read(end, mm->arg_end);
-		words.size = end - words.start;
+		if (words.start < end)
+			words.size = end - words.start;
 		if (words.size > CMDLINE_MAX) // to gigabytes, even: prctl(2) lets any task set its own arg_end
 			words.size = CMDLINE_MAX + 1;
 	}

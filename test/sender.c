@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -144,6 +145,17 @@ static void title(long size)
 	if (prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0)) abort();
 	signal(SIGUSR1, SIG_IGN);
 	kill(getpid(), SIGUSR1);
+}
+
+// execs COUNT: becomes itself that many times, while a timer sends SIGALRM every 100 us
+static void execs(char **argv)
+{
+	struct itimerval often = {{0, 100}, {0, 100}};
+	char count[16];
+	snprintf(count, sizeof count, "%ld", arg(argv, 2) - 1);
+	signal(SIGALRM, SIG_IGN);
+	setitimer(ITIMER_REAL, &often, NULL);
+	if (arg(argv, 2) > 0) execl("/proc/self/exe", argv[0], "execs", count, NULL);
 }
 
 static struct sockaddr_un unix_address(const char *path)
@@ -313,6 +325,7 @@ int main(int argc, char **argv)
 	} else if (!strcmp(how, "timer")) timer(arg(argv, 2), arg(argv, 3));
 	else if (!strcmp(how, "pdeath")) pdeath(arg(argv, 2));
 	else if (!strcmp(how, "title")) title(arg(argv, 2));
+	else if (!strcmp(how, "execs")) execs(argv);
 	else if (!strcmp(how, "busy")) busy(argv[2]);
 	else if (!strcmp(how, "cpu")) cpu();
 	else if (!strcmp(how, "seccomp")) refused();
