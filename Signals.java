@@ -67,6 +67,9 @@ public final class Signals {
             e.tell();
         } catch (OutOfMemoryError e) {
             new Failure("the JVM's memory", "ENOMEM", "give it more: java -Xmx32m is enough").tell();
+        } catch (ExceptionInInitializerError e) {
+            if (!(e.getCause() instanceof Failure failure)) throw e;
+            failure.tell();
         } catch (IllegalStateException e) {
             return; // a signal that ends the JVM came before the hook
         }
