@@ -11,7 +11,6 @@
 // that are read. Signals.java looks up where the running kernel keeps each of them (CO-RE), so one object serves
 // Linux 5.8 and everything newer.
 
-typedef _Bool bool;
 typedef unsigned char u8;
 typedef int s32;
 typedef unsigned int u32;
@@ -46,9 +45,7 @@ struct cgroup { struct kernfs_node *kn; } KERNEL;
 struct css_set { struct cgroup *dfl_cgrp; } KERNEL;
 struct cred { struct { u32 val; } uid; } KERNEL;
 struct mm_struct { u64 arg_start, arg_end; } KERNEL;
-struct cputime { u64 utime, stime; };
-struct rlimit { u64 rlim_cur, rlim_max; };
-struct signal_struct { struct cputime cputimer; struct rlimit rlim[1]; } KERNEL; // rlim[RLIMIT_CPU]
+struct signal_struct { u64 cputimer[2], rlim[2]; } KERNEL; // utime, stime; rlim[RLIMIT_CPU]'s rlim_cur, rlim_max
 struct task_struct {
 	u32 flags, pid, tgid;
 	struct task_struct *real_parent;
@@ -86,15 +83,13 @@ struct event {
 	char sender_cmdline[CMDLINE_MAX];
 };
 enum { BRIEF = __builtin_offsetof(struct event, time) };
-
 const struct event *const unused = 0; // so that clang describes it in the object's BTF
 
 // Memory that Signals.java maps.
 struct shared {
 	u64 signals;                  // set there: bit n-1: signal n is asked for
 	u32 target, sender;           // only signals to, or from, this tgid; 0: any
-	u32 fatal;                    // of SIGCHLD, only the report of a child that a signal ended
-	u32 brief;                    // only pid and signr
+	u32 fatal, brief;             // of SIGCHLD, only reports of children that a signal ended; only pid and signr
 	u32 reader;                   // the tgid that writes to the clients; -1: not known
 	u32 listening;                // somebody wants records
 	u32 parked;                   // the reader sleeps, or is about to: wake it
@@ -111,36 +106,34 @@ struct {
 
 const char dual_license[] SEC("license") = "Dual MIT/GPL";
 
-// With types, a prog may simply load from the kernel's structs, which takes half the time of probe reads. Not every
-// kernel has them (5.10 and 7.3 refuse), so on_signal is there twice.
+// With types, a prog just loads from the kernel's structs, which takes half the time of probe reads. Not every kernel
+// allows that (5.10 does not), so on_signal is there twice.
 #define read(dst, src) do { \
 	if (typed) __builtin_memcpy(&(dst), &(src), sizeof(dst)); \
 	else bpf_probe_read_kernel(&(dst), sizeof(dst), &(src)); \
 } while (0)
 
 // The comparison by which check_process_timers() has just decided to send SIGKILL.
-INLINE bool at_cpu_limit(struct task_struct *task, const bool typed)
+INLINE u8 at_cpu_limit(struct task_struct *task, const u8 typed)
 {
 	struct signal_struct *signal = 0;
-	struct cputime used = {};
-	struct rlimit limit = {};
+	u64 used[2] = {}, limit[2] = {};
 
 	read(signal, task->signal);
 	read(used, signal->cputimer);
 	read(limit, signal->rlim);
-	return limit.rlim_max != RLIM_INFINITY && used.utime + used.stime >= limit.rlim_max * NSEC_PER_SEC;
+	return limit[1] != RLIM_INFINITY && used[0] + used[1] >= limit[1] * NSEC_PER_SEC;
 }
 
-INLINE bool is_wanted(u32 signr, s32 code, bool from_kernel, u32 tgid, u32 sender)
+INLINE u8 is_wanted(u32 signr, s32 code, u8 from_kernel, u32 tgid, u32 sender)
 {
 	if ((shared.target && shared.target != tgid) || (shared.sender && shared.sender != sender))
 		return 0;
 	if (shared.fatal && signr == SIGCHLD && code != CLD_KILLED && code != CLD_DUMPED)
 		return 0;
 
-	// A client may ask for a signal when its socket has something to read (O_ASYNC, F_SETSIG). Reporting that
-	// signal would cause the next one, forever. So those that the reader's own writes make are left out, as is
-	// its SIGPIPE.
+	// A client may ask for a signal when its socket has something to read (O_ASYNC, F_SETSIG). Reporting it would
+	// cause the next one, forever: those that the reader's writes make are left out, as is its own SIGPIPE.
 	if (shared.reader != sender)
 		return 1;
 	if (tgid == sender)
@@ -168,22 +161,21 @@ INLINE void submit(void *sample)
 	}
 	bpf_ringbuf_submit(sample, BPF_RB_NO_WAKEUP);
 
-	// The reader may set `parked` right now. The xchg() in bpf_ringbuf_commit() is a full barrier, and so is
-	// the reader's between its store to `parked` and its last look at the ring: at least one of the two sees
-	// the other. If there is no room for the record that wakes it, then others took it, each after this one and
-	// so, by the ring's lock, after the reader's last look: they saw `parked` above.
+	// The reader may set `parked` right now. The xchg() in bpf_ringbuf_commit() is a full barrier, as is the
+	// reader's between that store and its last look at the ring: one of the two sees the other. If there is no
+	// room for the record that wakes it, others took it since and, by the ring's lock, saw `parked` above.
 	if (shared.parked && (sample = bpf_ringbuf_reserve(&events, 8, 0)))
 		bpf_ringbuf_discard(sample, BPF_RB_FORCE_WAKEUP);
 }
 
-// What a whole record has beyond a brief one. The running task is the sender, unless the kernel made the signal itself.
-INLINE void fill(struct event *e, const u64 *ctx, struct task_struct *current, const bool typed)
+// What is known from the tracepoint and the tasks. The running one is the sender, unless the kernel made the signal.
+INLINE void fill(struct event *e, const u64 *ctx, struct task_struct *current, const u8 typed)
 {
 	struct task_struct *task = (void *) ctx[2], *parent = 0;
 	struct css_set *set = 0, *current_set = 0;
-	const struct cred *cred = 0;
 	struct cgroup *cgroup = 0;
 	struct kernfs_node *node = 0;
+	const struct cred *cred = 0;
 	u64 current_id = bpf_get_current_pid_tgid();
 	u32 flags = 0;
 
@@ -195,7 +187,6 @@ INLINE void fill(struct event *e, const u64 *ctx, struct task_struct *current, c
 	read(e->comm, task->comm);
 	read(cred, task->real_cred);
 	read(e->uid, cred->uid);
-
 	e->sender_pid = current_id >> 32;
 	e->sender_tid = current_id;
 	e->sender_uid = bpf_get_current_uid_gid();
@@ -217,7 +208,7 @@ INLINE void fill(struct event *e, const u64 *ctx, struct task_struct *current, c
 	}
 }
 
-INLINE int record(const u64 *ctx, struct task_struct *current, const bool typed)
+INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 {
 	u64 pointer = 0, start = 0, end = 0, size = 0;
 	struct task_struct *task = (void *) ctx[2];
@@ -251,12 +242,10 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const bool typed)
 
 	// reserve a sample, with room for the command line. What follows arg_end is the environment and must not be
 	// read. In the midst of execve(2) the new mm has its arg_start, but not yet its arg_end. An exiting task and a
-	// kernel thread have no mm. Any task may set its own arg_end, by prctl(2).
+	// kernel thread have no mm: both stay 0. Any task may set its own arg_end, by prctl(2).
 	read(mm, current->mm);
-	if (mm) {
-		read(start, mm->arg_start);
-		read(end, mm->arg_end);
-	}
+	read(start, mm->arg_start);
+	read(end, mm->arg_end);
 	if (start < end)
 		size = end - start <= CMDLINE_MAX ? end - start : CMDLINE_MAX + 1;
 	e = reserve(size);
