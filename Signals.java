@@ -1453,7 +1453,7 @@ final class Tracer {
         shared.set(JAVA_INT, BRIEF, brief ? 1 : 0);
         shared.set(JAVA_INT, READER, Kernel.isInInitialPidNamespace() ? (int) ProcessHandle.current().pid() : -1);
 
-        Btf kernel = Btf.ofKernel();
+        Btf kernel = new Btf();
         Map<String, Integer> maps = Map.of(".maps", events, ".bss", bss);
         int types = kernel.typedef("btf_trace_signal_generate");
         boolean typed = types != Bpf.UNTYPED && attach("on_signal", "signal_generate", types, kernel, maps);
@@ -1680,34 +1680,34 @@ final class BpfObject {
     private static final int SHDR_SIZE = 64, SYM_SIZE = 24, REL_SIZE = 16, RELO_SIZE = 16; // linux/elf.h, linux/bpf.h
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;
 
-    static final BpfObject SIGNALS = new BpfObject("signals.bpf.o");
+    static final BpfObject SIGNALS = open("signals.bpf.o");
 
     private final List<String> names = new ArrayList<>(); // of sections, by number
     private final Map<String, ByteBuffer> sections = new HashMap<>();
     final Btf types;
 
-    private BpfObject(String name) { // struct elf64_hdr, then a struct elf64_shdr for each section
-        ByteBuffer file = read(name);
+    private static BpfObject open(String name) {
+        try (InputStream in = Signals.class.getResourceAsStream("/" + name)) {
+            if (in == null) throw new Failure(name, "ENOENT", "it comes with the jar that jbang builds: run jbang");
+            byte[] bytes = in.readAllBytes();
+            CRC32 crc = new CRC32();
+            crc.update(bytes);
+            if ((int) crc.getValue() == CRC) return new BpfObject(bytes);
+        } catch (IOException e) {
+            throw Failure.of(name, e, "");
+        }
+        throw new Failure(name, "EBADMSG", "it is damaged, or of another version: test/build, or jbang cache clear");
+    }
+
+    private BpfObject(byte[] bytes) throws IOException { // struct elf64_hdr, a struct elf64_shdr for each section
+        ByteBuffer file = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         int headers = (int) file.getLong(40), count = file.getShort(60);
         ByteBuffer strings = section(file, headers + file.getShort(62) * SHDR_SIZE);
         for (int at = headers; at < headers + count * SHDR_SIZE; at += SHDR_SIZE) {
             names.add(Btf.string(strings, file.getInt(at)));
             sections.put(names.getLast(), section(file, at));
         }
-        types = new Btf(sections.get(".BTF"));
-    }
-
-    private static ByteBuffer read(String name) {
-        try (InputStream in = Signals.class.getResourceAsStream("/" + name)) {
-            if (in == null) throw new Failure(name, "ENOENT", "it comes with the jar that jbang builds: run jbang");
-            byte[] bytes = in.readAllBytes();
-            CRC32 crc = new CRC32();
-            crc.update(bytes);
-            if ((int) crc.getValue() == CRC) return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-        } catch (IOException e) {
-            throw Failure.of(name, e, "");
-        }
-        throw new Failure(name, "EBADMSG", "it is damaged, or of another version: test/build, or jbang cache clear");
+        types = new Btf(bytes(".BTF"));
     }
 
     private static ByteBuffer section(ByteBuffer file, int header) {
@@ -1767,28 +1767,42 @@ final class Btf {
     private static final int[] MORE = {0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0};
     private static final int[] MORE_EACH = {0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12};
 
-    private final ByteBuffer types, strings;
+    private static final Path KERNEL = Path.of("/sys/kernel/btf/vmlinux");
+    private static final int PART = 1 << 20, LARGEST = 1 << 17; // bytes: of what is read at first; of any one type
+
+    private ByteBuffer types, strings;
+    private boolean whole;
     private int[] starts = new int[4096]; // of the types known so far, by number; number 0 is void
     private int known, next;
 
-    static Btf ofKernel() {
-        Path path = Path.of("/sys/kernel/btf/vmlinux");
-        try {
-            return new Btf(ByteBuffer.wrap(Files.readAllBytes(path)).order(ByteOrder.nativeOrder()));
+    Btf(byte[] all) throws IOException {
+        read(new ByteArrayInputStream(all), ByteOrder.LITTLE_ENDIAN, Integer.MAX_VALUE);
+    }
+
+    /** The kernel's: what is asked for is among the first of its megabytes, so the rest is read only if need be. */
+    Btf() { readKernels(PART); }
+
+    private void readKernels(int most) {
+        try (InputStream in = Files.newInputStream(KERNEL)) {
+            read(in, ByteOrder.nativeOrder(), most);
         } catch (IOException e) {
-            throw Failure.of("" + path, e, "needed: a kernel with CONFIG_DEBUG_INFO_BTF, and a user who can read this");
+            throw Failure.of("" + KERNEL, e, "needed: a kernel with CONFIG_DEBUG_INFO_BTF, a user who can read it");
         }
     }
 
-    Btf(ByteBuffer all) { // struct btf_header
-        int size = all.getInt(4);
-        types = all.slice(size + all.getInt(8), all.getInt(12)).order(all.order());
-        strings = all.slice(size + all.getInt(16), all.getInt(20)).order(all.order());
+    private void read(InputStream in, ByteOrder order, int most) throws IOException {
+        ByteBuffer header = ByteBuffer.wrap(in.readNBytes(24)).order(order); // struct btf_header
+        in.skipNBytes(header.getInt(4) - 24 + header.getInt(8));
+        types = ByteBuffer.wrap(in.readNBytes(Math.min(header.getInt(12), most))).order(order);
+        in.skipNBytes(header.getInt(16) - header.getInt(8) - types.limit());
+        strings = ByteBuffer.wrap(in.readNBytes(Math.min(header.getInt(20), most))).order(order);
+        whole = most == Integer.MAX_VALUE;
     }
 
-    /** Is there a type of this number? Looks no further: what is asked for is among the first of a kernel's 100,000. */
+    /** Is there a type of this number? Looks no further than that. */
     private boolean exists(int id) {
         while (known < id && next < types.limit()) {
+            if (!whole && next > types.limit() - LARGEST) readKernels(Integer.MAX_VALUE);
             if (++known == starts.length) starts = Arrays.copyOf(starts, 2 * known);
             starts[known] = next;
             if (kind(known) >= MORE.length) throw new Failure("BTF kind " + kind(known), "EOPNOTSUPP", "it is too new");
@@ -1819,6 +1833,7 @@ final class Btf {
 
     /** As string(offset).equals(name), of which a kernel's thousands of types would make too many. */
     private boolean equals(int offset, String name) {
+        if (!whole && offset + name.length() >= strings.limit()) readKernels(Integer.MAX_VALUE);
         int i = 0;
         while (i < name.length() && strings.get(offset + i) == name.charAt(i)) i++;
         return i == name.length() && strings.get(offset + i) == 0;
