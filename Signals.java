@@ -100,11 +100,11 @@ public final class Signals {
         synchronized (Signals.class) {
             server = new Server(options);
         }
-        table = options.print ? new Table() : null;
         json = new Json(options.brief);
         sentOnly = options.sender != 0;
         Log.info("unix socket listening on " + options.socket);
         Log.info("awaiting for new connections");
+        table = options.print ? new Table() : null; // below these, where both go to one terminal
     }
 
     /** Tells what there is, then sleeps until there is more. */
