@@ -884,6 +884,7 @@ final class Text {
     /** So much of it as fits into that many columns, with an ellipsis where it was cut. */
     static String cut(String text, int room) {
         if (columns(text) <= room) return text;
+        if (room <= 0) return ""; // not even the ellipsis
         int end = 0;
         for (int left = room - 1; end < text.length() && (left -= columns(text.codePointAt(end))) >= 0;)
             end = text.offsetByCodePoints(end, 1);
