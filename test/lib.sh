@@ -1,9 +1,8 @@
-# shellcheck shell=bash disable=SC2034,SC2154,SC2317
-# What every test uses: `it` begins a test, each line after it is a step or a claim, `fail` ends its chances.
+# What run, bench and soak share. `it` begins a test, each line after it is a step or a claim, `fail` ends its chances.
 #
 #   it "tells who killed whom"
-#   sleep 100 & kill -9 $!
-#   line ".pid == $! and .sender.comm == \"bash\""
+#   killed KILL
+#   line '.pid == $target and .sender.pid == $me'
 
 install() { # install COMMAND=PACKAGE...: on Debian and Ubuntu, the packages of those commands that are missing
     local each missing=()
@@ -17,19 +16,51 @@ install() { # install COMMAND=PACKAGE...: on Debian and Ubuntu, the packages of 
     fi
 }
 
-passed=0 failed=0 title=''
+setup() { # setup COMMAND=PACKAGE...: what is needed: a folder, $dir, with the jar and the sender of this tree
+    [ "$(id -u)" = 0 ] || { echo "$0: EPERM; loading a prog needs root: sudo $0" >&2; exit 1; }
+    export PATH=$PATH:/usr/sbin:/sbin
+    [ -n "${SENDER:-}" ] || set -- "$@" clang=clang
+    [ -n "${JAR:-}" ] || set -- "$@" mvn=maven
+    install jq=jq bpftool=bpftool "$@"
+
+    dir=$(mktemp -d) socket=$dir/signals jar=${JAR:-$dir/signals.jar} sender=$dir/sender out='' signals=''
+    export JBANG_DIR=$dir/jbang
+    trap clean_up EXIT
+    if [ -n "${SENDER:-}" ]; then cp "$SENDER" "$sender"
+    else clang -O2 -Wall -Werror -pthread -o "$sender" test/sender.c || exit 1; fi
+    chmod 755 "$dir" "$sender"
+    if [ -z "${JAR:-}" ]; then export_jar "$jar" Signals.java || exit 1; fi
+    java=$(test/jbang --jdk)/bin/java || exit 1
+    java_options
+}
+
+export_jar() { # export_jar JAR SOURCE
+    test/jbang export portable --force -O "$1" "$2" > "$dir/export" 2>&1 || { cat "$dir/export"; return 1; }
+}
+java_options() { program=("$java" "$@" -jar "$jar"); } # java_options [OPTION]...
+as_jbang_runs_it() { java_options $(sed -n 's!^//RUNTIME_OPTIONS !!p' Signals.java); }
+
+clean_up() {
+    [ "$BASHPID" = $$ ] || return # a child that a signal met between fork and exec
+    jobs -p | xargs -r kill 2> /dev/null
+    rm -rf "$dir"
+}
+
+# Tests
+
+passed=0 failed=0 title='' broken=''
 
 it() { # it TITLE: ends the test before and begins another
     verdict
-    title=$1 broken=''
-    if [ -s "${out:-}" ]; then seen=$(wc -l < "$out"); else seen=0; fi # lines of earlier tests do not count
+    title=$1
+    if [ -s "$out" ]; then seen=$(wc -l < "$out"); else seen=0; fi # lines of earlier tests do not count
 }
 
 verdict() {
-    [ -n "$title" ] || return 0
-    if [ -z "$broken" ]; then passed=$((passed + 1)); echo "ok   $title"
+    if [ -z "$title" ]; then :
+    elif [ -z "$broken" ]; then passed=$((passed + 1)); echo "ok   $title"
     else failed=$((failed + 1)); echo "FAIL $title"; printf '     %s\n' "${broken#$'\n'}"; fi
-    title=''
+    title='' broken=''
 }
 
 finish() {
@@ -39,112 +70,187 @@ finish() {
 }
 
 fail() { broken+=$'\n'"$*"; }
+check() { "$@" || fail "failed: $*"; } # check COMMAND...: it must succeed
 
-check() { # check COMMAND...: it must succeed
-    "$@" || fail "failed: $*"
-}
-
-await() { # await SECONDS COMMAND...: until it succeeds
-    local end=$((SECONDS + $1 * ${PATIENCE:-1} + 1))
+# await SECONDS COMMAND...: until it succeeds; no longer where it cannot be run, or where the test has failed anyway
+await() {
+    local end=$((SECONDS + $1 * ${PATIENCE:-1} + 1)) status
     shift
     until "$@"; do
-        [ "$SECONDS" -lt "$end" ] || { fail "in vain awaited: $*"; return 1; }
+        status=$?
+        if [ -n "$broken" ] || [ $status -ge 126 ] || [ "$SECONDS" -ge "$end" ]; then
+            fail "in vain awaited: $*"
+            return 1
+        fi
         sleep 0.05
     done
 }
 
-# The program: `start` runs it with its socket in $dir, `stop` ends it.
+ended() { # ended PID: awaits the end of a process of ours, and brings it about after 20 seconds; its status
+    local end=$((SECONDS + 20 * ${PATIENCE:-1}))
+    while kill -0 "${1:-none}"; do
+        [ "$SECONDS" -lt "$end" ] || { fail "process $1 had to be killed"; kill -KILL "$1"; }
+        sleep 0.02
+    done
+    wait "${1:-none}"
+} 2> /dev/null # bash tells of processes that signals end: here they are meant to
 
-as=() # start: by this command, such as setpriv
+quietly() { "$@"; } 2> /dev/null # quietly COMMAND...
 
-start() { # start [OPTION]...
+end() { kill "-${2:-TERM}" "${1:-none}" 2> /dev/null; ended "${1:-}"; } # end PID [SIGNAL]: a process of ours
+
+says() { # says STATUS PATTERN COMMAND...: the command ends so, with one line on standard error that matches
+    local status=0 want=$1 pattern=$2
+    shift 2
+    timeout -k 5 $((20 * ${PATIENCE:-1})) "$@" > "$dir/answer" 2> "$dir/complaint" || status=$?
+    [ $status = "$want" ] || fail "exit status $status, not $want: $*"
+    grep -v ' INFO  ' "$dir/complaint" > "$dir/reason"
+    [ "$(wc -l < "$dir/reason")" = 1 ] || fail "not one line: $(cat "$dir/reason")"
+    grep -qE -- "$pattern" "$dir/reason" || fail "no /$pattern/ in: $(cat "$dir/reason")"
+}
+
+# The program
+
+as=() # by this command, such as setpriv
+nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+
+launch() { # launch COMMAND...: in the background; $signals, and its log and output in $dir
     : > "$dir/log" # not the log of the one before
+    "$@" > "$dir/stdout" 2> "$dir/log" & signals=$!
+}
+serving() { # serving [SECONDS]: until it listens
+    await "${1:-20}" grep -q 'awaiting for new connections' "$dir/log" || { fail "its log: $(cat "$dir/log")"; return 1; }
+}
+
+start() { # start [OPTION]...: with its socket in $dir, until it listens
     # in the background bash has SIGINT ignored
-    "${as[@]}" env --default-signal=INT "$java" -jar "$jar" --socket "$socket" --verbose "$@" > "$dir/stdout" 2> "$dir/log" &
-    signals=$!
-    await 20 grep -q 'awaiting for new connections' "$dir/log" || cat "$dir/log" "$dir/stdout"
+    launch "${as[@]}" env --default-signal=INT "${program[@]}" --socket "$socket" --verbose "$@"
+    serving
 }
 
-stop() { # stop [SIGNAL]
-    kill "-${1:-TERM}" "$signals"
-    wait "$signals"
+refuses() { # refuses STATUS PATTERN [OPTION]...: it ends so, see says
+    local status=$1 pattern=$2
+    shift 2
+    [[ " $* " == *' --socket '* ]] || set -- --socket "$socket" "$@"
+    says "$status" "$pattern" "${as[@]}" "${program[@]}" "$@"
 }
 
-listen() { # listen [FILE]: a client that writes what it gets to $out
-    out=${1:-$dir/out}
-    local before
-    before=$(grep -c ' connected' "$dir/log")
-    nc -U "$socket" < /dev/null > "$out" &
+stop() { # stop [SIGNAL]: and not what started it, such as sudo; its status
+    local pid=$signals child
+    while child=$(pgrep -P "$pid" | head -n 1) && [ -n "$child" ]; do pid=$child; done
+    kill "-${1:-TERM}" "$pid" 2> /dev/null
+    ended "$signals"
+}
+
+# its main thread in a thread dump of jcmd; OPTION -e: with what it has allocated
+main_thread() { "${java%java}jcmd" "$signals" Thread.print "$@" | grep '^"main"'; }
+
+runs() { # runs COMMAND...: it starts Signals, which serves a line and prints no warning
+    launch "$@" --socket "$socket" --verbose
+    serving 60
+    listen
+    marker
+    check test ! -s "$dir/stdout"
+    check test "$(grep -ci warn "$dir/log")" = 0
+    leave || fail "exit status $?"
+}
+
+# JBang with a home and a cache that have nothing yet
+fresh_home() {
+    project=$PWD path=$PATH
+    export JAVA_HOME=${java%/bin/java} JBANG_DIR=$dir/home/.jbang JBANG_JAVA_OPTIONS=-Duser.home=$dir/home
+    export JBANG_JAR_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/signals # but for JBang itself
+    home=("JBANG_DIR=$JBANG_DIR" "JBANG_JAVA_OPTIONS=$JBANG_JAVA_OPTIONS" "JBANG_JAR_DIR=$JBANG_JAR_DIR")
+    rm -rf "$dir/home"
+    mkdir -p "$dir/home/bin" "$dir/elsewhere"
+    ln -s "$project/test/jbang" "$dir/home/bin/jbang"
+    # without the second, `app install` would write to the shell's start-up files
+    PATH=$dir/home/bin:$JBANG_DIR/bin:$JAVA_HOME/bin:$PATH
+}
+usual_home() { cd "$project" || exit 1; PATH=$path; }
+
+# Its clients
+
+listen() { # a client that writes what it gets to $out
+    out=$dir/out
+    joins nc -U "$socket" < /dev/null > "$out"
     client=$!
-    await 5 connected $((before + 1))
     await 5 recording
     seen=0
 }
 
-lines() { [ "$(wc -l < "$2")" -ge "$1" ]; } # lines COUNT FILE: it has as many
+joins() { # joins COMMAND...: in the background, until it has connected
+    local before
+    before=$(grep -c ' connected' "$dir/log")
+    "$@" &
+    await 5 connected $((before + 1))
+}
 connected() { [ "$(grep -c ' connected' "$dir/log")" -ge "$1" ]; }
-recording() { grep -o ' recording.*' "$dir/log" | tail -n 1 | grep -qx ' recording'; }
 disconnected() { [ "$(grep -c ' disconnected' "$dir/log")" -ge "$1" ]; }
+recording() { grep -o ' recording.*' "$dir/log" | tail -n 1 | grep -qx ' recording'; }
 
-filtered() { # filtered OPTION...: starts with these and listens
-    start "$@"
-    listen "$dir/filtered"
+serve() { start "$@"; listen; } # serve [OPTION]...
+leave() { end $client; stop; }
+
+# Conditions are jq's, on lines since this test began: $me is this shell, $target what it made, $said what sender said.
+told() { # told CONDITION: the lines that fulfil it; 127: it is no condition
+    local said
+    said=$(sed -nE 's/^([a-z]+)=([0-9]+)$/"\1":\2/p' "$dir/said" 2> /dev/null | paste -sd,)
+    tail -n "+$((seen + 1))" "$out" |
+        jq -c --argjson me $$ --argjson target "${target:-0}" --argjson said "{$said}" "select($1)" 2> "$dir/jq"
+    [ ${PIPESTATUS[1]} != 3 ] || return 127
+}
+has() { local found; found=$(told "$1") || return 127; [ -n "$found" ]; }
+counts() { [ "$(told "$2" | wc -l)" = "$1" ]; } # counts N CONDITION
+no() { check counts 0 "$1"; } # no CONDITION: no line fulfils it
+line() { # line CONDITION: some line fulfils it, within 5 seconds
+    await 5 has "$1" || fail "lines were: $(told '.code != "CLD_EXITED"' | tail -n 5; cat "$dir/jq")"
+}
+lines() { [ "$(wc -l < "$2")" -ge "$1" ]; } # lines COUNT FILE: it has as many
+marker() { # all signals sent so far have been read, as the line that begins with $marked
+    marked="{\"pid\":$("$sender" raise 12 | sed 's/pid=//'),\"signr\":12,"
+    await 5 grep -qF "$marked" "$out"
 }
 
-leave() { end "$client"; }
+# Those that are sent signals. See sender.c for its ways.
 
-end() { # end PID [SIGNAL]: ends a process of ours
-    kill "-${2:-TERM}" "$1"
-    wait "$1"
-} 2> /dev/null
-
-has() { tail -n "+$((seen + 1))" "$out" | jq -c "select($1)" 2> /dev/null | grep -q .; }
-counts() { [ "$(count "$2")" = "$1" ]; } # counts N CONDITION
-count() { tail -n "+$((seen + 1))" "$out" | jq -c "select($1)" 2> /dev/null | wc -l; }
-
-line() { # line CONDITION: some line of this test fulfils it, within 5 seconds
-    await 5 has "$1" || fail "lines were: $(tail -n "+$((seen + 1))" "$out" | tail -n 5)"
-}
-
-marker() { # all signals sent so far have been read
-    "$sender" raise 12 > "$dir/marker"
-    line ".signr == 12 and .pid == $(value pid "$dir/marker")"
-}
-
-# The sender's ways, see sender.c. Bash tells of processes that a signal ends: here they are meant to.
-
-does() { "$sender" "$@" > "$dir/said"; } 2> /dev/null # does HOW [ARGUMENT]...
-stays() { # stays HOW [ARGUMENT]...: in the background, $target
+does() { "$sender" "$@" > "$dir/said"; } 2> /dev/null # does WAY [ARGUMENT]...
+stays() { # stays WAY [ARGUMENT]...: in the background, $target
     rm -f "$dir/said"
     "$sender" "$@" > "$dir/said" & target=$!
     await 5 test -s "$dir/said"
 }
-sleeper() { # a process that sleeps, $target; bash's own traps are no longer in it
-    sleep 100 & target=$!
-    await 5 grep -qx sleep "/proc/$target/comm"
+value() { sed -n "s/^$1=//p" "$dir/said"; } # value NAME: what sender said of it
+xs() { printf "%$1s" '' | tr ' ' x; } # xs COUNT: a word of that length
+named() { await 5 grep -qx "$1" "/proc/${2:-$target}/comm"; } # named NAME [PID]: it is awaited to be
+sleeper() { env "$@" sleep 100 & target=$!; named sleep; } # sleeper [OPTION]...: of env, such as --ignore-signal=34
+killed() { sleeper; env kill "-$1" $target; ended $target; } 2> /dev/null # killed SIGNAL: by a process of its own
+over() { ! kill -0 "$1" 2> /dev/null; } # over PID
+typed() { # typed COMMAND NAME: ^C, on a terminal on which that runs, once it has a process of that name, $target
+    rm -f "$dir/keys"
+    mkfifo "$dir/keys"
+    echo "$1" > "$dir/typing"
+    socat -u "PIPE:$dir/keys" "EXEC:bash $dir/typing,pty,setsid,ctty" 2> "$dir/complaint" & local terminal=$!
+    exec 4> "$dir/keys"
+    on_it() { pgrep -s "$(pgrep -P $terminal || echo 0)" -x "$1"; }
+    await 5 on_it "$2" > "$dir/typed-at"
+    target=$(tail -n 1 "$dir/typed-at")
+    printf '\003' >&4
+    await 5 over "$target"
+    exec 4>&-
+    ended $terminal
 }
-memory_group() { # memory_group LIMIT: makes a cgroup whose members may take up no more than that, $memory
+
+cgroups() { awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts; }
+memory_group() { # memory_group LIMIT: a cgroup whose members may take up no more than that, $memory
     local file=memory.limit_in_bytes
     memory=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
     if [ -z "$memory" ]; then # then it is with cgroup v2
-        memory=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts) file=memory.max
+        memory=$(cgroups) file=memory.max
         echo +memory > "$memory/cgroup.subtree_control"
     fi
     memory=$memory/signals-memory-$$
     mkdir -p "$memory"
     echo "$1" > "$memory/$file"
 }
-value() { sed -n "s/^$1=//p" "${2:-$dir/said}"; } # value NAME: what sender said of it
-
-says() { # says STATUS PATTERN COMMAND...: the command ends so, with one line on standard error that matches
-    local status=0 want=$1 pattern=$2
-    shift 2
-    timeout $((20 * ${PATIENCE:-1})) "$@" > "$dir/answer" 2> "$dir/complaint" || status=$?
-    [ $status = "$want" ] || fail "exit status $status, not $want: $*"
-    grep -v ' INFO  ' "$dir/complaint" > "$dir/reason"
-    [ "$(wc -l < "$dir/reason")" = 1 ] || fail "not one line: $(cat "$dir/reason")"
-    grep -qE "$pattern" "$dir/reason" || fail "no /$pattern/ in: $(cat "$dir/reason")"
-}
-
-progs() { sed -n 's/^prog_id:[[:space:]]*//p' "/proc/$signals"/fdinfo/*; } # the ids of those that $signals attached
-gone() { ! bpftool prog show id "$1" > /dev/null 2>&1; } # gone ID: the kernel frees a prog when it has time
+in_group=(sh -c 'echo $$ > "$0/cgroup.procs"; exec "$@"') # and GROUP COMMAND...

@@ -1,5 +1,5 @@
-// Sends signals, or provokes the kernel into sending them, one way for each first argument.
-// Prints what a test wants to know, such as process ids, before the signal is sent.
+// Sends signals, or provokes the kernel into sending them, and is a client of every kind: one way for each first
+// argument, see the table at the end. Prints what a test wants to know, such as process ids, before a signal is sent.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -7,84 +7,76 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+static int count;
+static char **words; // what follows the way's name
+static const char *text(int i) { return i < count ? words[i] : ""; }
+static long number(int i) { return strtol(text(i), NULL, 0); }
+
 static void say(const char *name, long number) { printf("%s=%ld\n", name, number); fflush(stdout); }
-static long arg(char **argv, int i) { return argv[i] ? strtol(argv[i], NULL, 0) : 0; }
+static void rest(void) { for (;;) pause(); }
+static void must(int done, const char *what) { if (!done) perror(what), exit(1); }
 
-static sigset_t block(int signr)
+static void ignore(int signr)
 {
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, signr);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return set;
-}
-
-static void *wait_in_thread(void *pipe)
-{
-	pid_t tid = syscall(SYS_gettid);
-	if (write(((int *) pipe)[1], &tid, sizeof tid) != sizeof tid) abort();
-	for (;;) pause();
-}
-
-// thread SIGNR: pthread_kill to a second thread that ignores it
-static void to_thread(int signr)
-{
-	pthread_t thread;
-	pid_t tid;
-	int ends[2];
 	signal(signr, SIG_IGN);
-	if (pipe(ends) || pthread_create(&thread, NULL, wait_in_thread, ends)) abort();
-	if (read(ends[0], &tid, sizeof tid) != sizeof tid) abort();
 	say("pid", getpid());
-	say("tid", tid);
-	pthread_kill(thread, signr);
 }
 
-// pdeath SIGNR: a parent that ends, and a child that asked to be told
-static void pdeath(int signr)
+// A child of fork(2) tells its parent that it is ready.
+static int ends[2];
+static void ready(void) { must(write(ends[1], "x", 1) == 1, "write"); }
+static void await_child(void) { char byte; must(read(ends[0], &byte, 1) == 1, "read"); }
+
+static volatile sig_atomic_t stopped;
+static void on_term(int signr) { (void) signr; stopped = 1; }
+static void heed_term(void) { signal(SIGTERM, on_term); }
+
+// Signals
+
+static int queue_one(pid_t pid, int signr, int number)
 {
-	int ends[2];
-	char byte;
-	pid_t child;
-	if (pipe(ends)) abort();
-	say("pid", getpid());
-	if ((child = fork()) == 0) {
-		sigset_t set = block(signr);
-		prctl(PR_SET_PDEATHSIG, signr);
-		if (write(ends[1], "x", 1) != 1) abort();
-		sigwaitinfo(&set, NULL);
-		exit(0);
-	}
-	say("child", child);
-	if (read(ends[0], &byte, 1) != 1) abort();
+	union sigval value = {.sival_ptr = NULL}; // all of it, as all of it is told
+	value.sival_int = number;
+	return sigqueue(pid, signr, value);
 }
 
-// cpu: runs into its soft and then its hard limit
-static void cpu(void)
+static void queue(void)
 {
-	struct rlimit limit = {1, 2};
-	signal(SIGXCPU, SIG_IGN);
-	setrlimit(RLIMIT_CPU, &limit);
-	say("pid", getpid());
-	for (volatile long i = 0;; i++);
+	long pid = number(0), signr = number(1), value = number(2), end = value + (count > 3 ? number(3) : 1);
+	for (; value < end; value++) must(!queue_one(pid, signr, value), "sigqueue");
 }
 
-// seccomp: calls getppid(2), which a filter refuses with SIGSYS
-static void refused(void)
+static void raise_it(void) { ignore(number(0)); raise(number(0)); }
+static void alarm_me(void) { say("pid", getpid()); alarm(1); pause(); }
+static void fault(void) { say("pid", getpid()); *(volatile char *) number(0) = 1; }
+static void named(void) { prctl(PR_SET_NAME, text(0)); ignore(SIGUSR1); kill(getpid(), SIGUSR1); }
+
+static pid_t thread_id;
+static void *wait_in_thread(void *unused) { thread_id = syscall(SYS_gettid); ready(); rest(); return unused; }
+static void to_thread(void)
+{
+	pthread_t thread = 0;
+	must(!pipe(ends) && !pthread_create(&thread, NULL, wait_in_thread, NULL), "pthread_create");
+	await_child();
+	ignore(number(0));
+	say("tid", thread_id);
+	pthread_kill(thread, number(0));
+}
+
+static void refused_by_seccomp(void) // getppid(2) is
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
@@ -100,243 +92,250 @@ static void refused(void)
 	syscall(SYS_getppid);
 }
 
-// timer SIGNR VALUE: timer_create(2)
-static void timer(int signr, int value)
+static void timer(void)
 {
-	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = signr, .sigev_value.sival_int = value};
+	struct sigevent event = {.sigev_signo = number(0), .sigev_value.sival_int = number(1)}; // SIGEV_SIGNAL is 0
 	struct itimerspec soon = {.it_value.tv_nsec = 1000000};
 	timer_t id;
-	signal(signr, SIG_IGN);
-	say("pid", getpid());
-	if (timer_create(CLOCK_MONOTONIC, &event, &id) || timer_settime(id, 0, &soon, NULL)) abort();
+	ignore(number(0));
+	must(!timer_create(CLOCK_MONOTONIC, &event, &id) && !timer_settime(id, 0, &soon, NULL), "timer");
 	usleep(50000);
 }
 
-// overflow SIGNR: fills the queue of pending signals of a user that has no others
-static void overflow(int signr)
+static void title(void) // to the kernel, all but the command line's end may be anywhere
 {
-	struct rlimit limit = {3, 3};
-	union sigval value = {0};
-	block(signr);
-	setrlimit(RLIMIT_SIGPENDING, &limit);
-	if (setuid(64321)) abort();
-	say("pid", getpid());
-	for (int i = 0; i < 10; i++) sigqueue(getpid(), signr, value);
-}
-
-// title SIZE: claims a command line of that size, as any process may, and sends itself SIGUSR1
-static void title(long size)
-{
-	static char text[4096];
-	struct prctl_mm_map map = {.exe_fd = -1};
-	unsigned long *members[55] = {[26] = (void *) &map.start_code, [27] = (void *) &map.end_code,
-		[28] = (void *) &map.start_stack, [45] = (void *) &map.start_data, [46] = (void *) &map.end_data,
-		[47] = (void *) &map.start_brk, [50] = (void *) &map.env_start, [51] = (void *) &map.env_end};
-	char line[4096], *word = line;
-	FILE *stat = fopen("/proc/self/stat", "r"); // proc(5) numbers its words from 1; ours has no space in its name
-	if (!stat || !fgets(line, sizeof line, stat)) abort();
-	for (int i = 1; i < 55 && (word = strtok(i == 1 ? line : NULL, " ")); i++)
-		if (members[i]) *members[i] = strtoul(word, NULL, 10);
-	memset(text, 'x', sizeof text);
-	map.brk = (unsigned long) sbrk(0);
-	map.arg_start = (unsigned long) text;
-	map.arg_end = map.arg_start + size;
-	say("pid", getpid());
-	if (prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0)) abort();
-	signal(SIGUSR1, SIG_IGN);
+	static char title[4096];
+	unsigned long at = (unsigned long) title, brk = (unsigned long) sbrk(0);
+	struct prctl_mm_map map = {.start_code = at, .end_code = at + 1, .start_data = at, .end_data = at, .start_brk = brk,
+		.brk = brk, .start_stack = at, .arg_start = at, .arg_end = at + number(0), .env_start = at, .env_end = at,
+		.exe_fd = -1};
+	memset(title, 'x', sizeof title);
+	ignore(SIGUSR1);
+	must(!prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0), "PR_SET_MM_MAP");
 	kill(getpid(), SIGUSR1);
 }
 
-// execs COUNT: becomes itself that many times, while a timer sends SIGALRM every 100 us
-static void execs(char **argv)
+static void execs(void)
 {
-	struct itimerval often = {{0, 100}, {0, 100}};
-	char count[16];
-	snprintf(count, sizeof count, "%ld", arg(argv, 2) - 1);
+	struct itimerval often = {{0, 100}, {0, 100}}; // us
+	char left[16];
+	snprintf(left, sizeof left, "%ld", number(0) - 1);
 	signal(SIGALRM, SIG_IGN);
 	setitimer(ITIMER_REAL, &often, NULL);
-	if (arg(argv, 2) > 0) execl("/proc/self/exe", argv[0], "execs", count, NULL);
+	if (number(0) > 0) execl("/proc/self/exe", "sender", "execs", left, NULL);
 }
 
-static struct sockaddr_un unix_address(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-	return address;
-}
+// Clients, and others at the socket's path
 
-// busy PATH: a socket that nobody can connect to: its listener does not accept, and its queue is full
-static void busy(const char *path)
+static struct sockaddr_un address; // of the path that is the first argument
+static int client(int flags) // or -1
 {
-	struct sockaddr_un address = unix_address(path);
-	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-	if (bind(listener, (void *) &address, sizeof address) || listen(listener, 0)) abort();
-	while (!connect(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), (void *) &address, sizeof address));
-	say("pid", getpid());
-	for (;;) pause();
-}
-
-static int client_of(const char *path)
-{
-	struct sockaddr_un address = unix_address(path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | flags, 0);
 	if (fd >= 0 && !connect(fd, (void *) &address, sizeof address)) return fd;
-	if (fd >= 0) close(fd);
+	close(fd);
 	return -1;
 }
 
-// turns PATH COUNT: a signal to itself, and the next one only when the line of the one before has come, with pauses of
-// up to a millisecond in between: one wake-up that gets lost, and it waits in vain
-static int turns(const char *path, int count)
+// With pauses of up to a millisecond in between: one wake-up that gets lost, and it waits in vain.
+static void turns(void)
 {
 	static char lines[1 << 16];
-	struct pollfd line = {.fd = client_of(path), .events = POLLIN};
-	size_t kept = 0;
+	struct pollfd line = {.fd = client(0), .events = POLLIN};
 	char want[32];
 	signal(34, SIG_IGN);
 	usleep(200000);
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < number(1); i++) {
 		snprintf(want, sizeof want, "\"value\":%d,", i);
-		sigqueue(getpid(), 34, (union sigval) {.sival_int = i});
-		for (kept = 0;; kept += read(line.fd, lines + kept, sizeof lines - kept - 1)) {
+		queue_one(getpid(), 34, i);
+		for (size_t kept = 0;; kept += read(line.fd, lines + kept, sizeof lines - kept - 1)) {
 			lines[kept] = 0;
 			if (strstr(lines, want)) break;
 			if (kept > sizeof lines / 2) kept = 0;
-			if (poll(&line, 1, 2000) != 1) return say("stuck", i), 1;
+			if (poll(&line, 1, 2000) != 1) say("stuck", i), exit(1);
 		}
-		if (i % 3) for (struct timespec pause = {0, rand() % 1000000}; pause.tv_nsec > 50000; pause.tv_nsec = 0)
-			nanosleep(&pause, NULL);
+		if (i % 3) usleep(rand() % 1000);
 	}
-	say("turns", count);
-	return 0;
+	say("turns", number(1));
 }
 
-// crowd PATH COUNT: that many clients, which read nothing
-static void crowd(const char *path, int count)
+static void crowd(void)
 {
-	for (int i = 0; i < count; i++) if (client_of(path) < 0) perror("connect"), abort();
+	for (int i = 0; i < number(1) && client(SOCK_NONBLOCK) >= 0; i++);
 	say("pid", getpid());
-	for (;;) pause();
+	rest();
 }
 
-// passers PATH COUNT: so many clients, one after the other, that leave as soon as they have read something
-static void passers(const char *path, int count)
+static void passers(void)
 {
 	char bytes[4096];
-	for (int i = 0; i < count; i++) {
-		int fd = client_of(path);
-		if (fd < 0 || read(fd, bytes, sizeof bytes) <= 0) perror("passers"), abort();
+	for (int i = 0; i < number(1); i++) {
+		int fd = client(0);
+		must(fd >= 0 && read(fd, bytes, sizeof bytes) > 0, "passers");
 		close(fd);
 	}
-	say("passed", count);
-}
-
-// trickle PATH SECONDS: prints what it reads, a byte a second at first
-static void trickle(const char *path, int seconds)
-{
-	static char bytes[1 << 16];
-	int fd = client_of(path);
-	for (ssize_t got; (got = read(fd, bytes, seconds > 0 ? 1 : sizeof bytes)) > 0; seconds--) {
-		if (write(1, bytes, got) != got) abort();
-		if (seconds > 0) sleep(1);
-	}
+	say("passed", number(1));
 }
 
 static volatile long called;
 static void on_data(int signr) { (void) signr; called++; }
-static void on_term(int signr) { (void) signr; say("called", called); _exit(0); }
-
-// async PATH SIGNR: a client that wants this signal whenever there is something to read; 0: SIGIO, as by default
-static void async(const char *path, int signr)
+static void async(void)
 {
 	char bytes[4096];
-	int fd = client_of(path);
+	int fd = client(0), signr = number(1); // 0: SIGIO, as by default
+	heed_term();
 	signal(signr ? signr : SIGIO, on_data);
-	signal(SIGTERM, on_term);
 	fcntl(fd, F_SETOWN, getpid());
 	fcntl(fd, F_SETSIG, signr);
 	fcntl(fd, F_SETFL, O_ASYNC);
 	say("pid", getpid());
-	for (;; usleep(1000)) // one that waits in read(2) gets none
-		if (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) == 0) exit(1);
+	for (; !stopped; usleep(1000)) // one that waits in read(2) gets none
+		must(recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) != 0, "recv");
+	say("called", called);
 }
 
-static long refusals, entries;
-static void on_term_count(int signr) { (void) signr; say("refused", refusals); say("entered", entries); _exit(0); }
-
-// intrude PATH: tries to connect until SIGTERM
-static void intrude(const char *path)
+static void intrude(void)
 {
-	signal(SIGTERM, on_term_count);
-	for (;;) {
-		int fd = client_of(path);
-		if (fd >= 0) entries++, close(fd);
-		else if (errno == EACCES) refusals++;
+	long refused = 0, entered = 0;
+	heed_term();
+	say("pid", getpid());
+	for (int fd; !stopped;) {
+		if ((fd = client(0)) >= 0) entered++, close(fd);
+		else if (errno == EACCES) refused++;
 	}
+	say("refused", refused);
+	say("entered", entered);
 }
 
-// plant PATH VICTIM: puts a link to VICTIM, a file, a stale socket there, over and over, until SIGTERM
-static void plant(const char *path, const char *victim)
+static void plant(void) // in turns a link to a victim, a file and a stale socket
 {
-	struct sockaddr_un address = unix_address(path);
 	for (int i = 0;; i++) {
 		int fd = -1;
-		if (i % 3 == 0) fd = symlink(victim, path);
-		if (i % 3 == 1) fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0666);
+		if (i % 3 == 0) must(!symlink(text(1), text(0)) || errno == EEXIST, "symlink");
+		if (i % 3 == 1) fd = open(text(0), O_CREAT | O_EXCL | O_WRONLY, 0666);
 		if (i % 3 == 2 && bind(fd = socket(AF_UNIX, SOCK_STREAM, 0), (void *) &address, sizeof address)) errno = 0;
 		usleep(rand() % 2000);
-		if (i % 3 && fd >= 0) close(fd);
-		unlink(path);
+		if (fd >= 0) close(fd);
+		unlink(text(0));
 	}
 }
+
+// Load, and what becomes of it. Each signal of a storm that has a rate carries the microsecond at which it is sent, in
+// si_value and si_errno: who finds it after KEY in a line knows how long the line took. Both print JSON.
+
+enum { CLIENTS = 64, BUFFER = 1 << 18, LATENCIES = 1 << 22, STAMP = 0x3fffffff };
+
+static long now(void) // ns
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void storm(void)
+{
+	pid_t child;
+	cpu_set_t first;
+	siginfo_t info = {.si_signo = SIGUSR1, .si_code = SI_QUEUE};
+
+	must(!pipe(ends), "pipe");
+	if ((child = fork()) == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGUSR1, SIG_IGN);
+		ready();
+		rest();
+	}
+	await_child();
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	sched_setaffinity(0, sizeof first, &first);
+
+	long start = now(), signals = number(0), rate = number(1); // 0: flat out
+	for (long i = 0; i < signals; i++) {
+		if (rate > 0) {
+			long due = start + i * 1000000000 / rate;
+			struct timespec until = {due / 1000000000, due % 1000000000};
+			clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+			info.si_errno = info.si_value.sival_int = now() / 1000 & STAMP;
+		}
+		syscall(SYS_rt_sigqueueinfo, child, SIGUSR1, &info);
+	}
+	printf("{\"sent\":%ld,\"ns\":%.1f}\n", signals, (double) (now() - start) / signals);
+	kill(child, SIGKILL);
+}
+
+static struct client { size_t kept; char bytes[BUFFER]; } clients[CLIENTS];
+static long lines, latency_count, first_read, last_read;
+static int latencies[LATENCIES];
+static int by_size(const void *a, const void *b) { return *(int *) a - *(int *) b; }
+
+static long take(int fd, struct client *client, const char *key)
+{
+	long got = read(fd, client->bytes + client->kept, BUFFER - client->kept - 1), at = now();
+	if (got <= 0) return got;
+	if (!first_read) first_read = at;
+	last_read = at;
+	char *line = client->bytes, *end = client->bytes + client->kept + got, *newline;
+	*end = 0;
+	for (; (newline = memchr(line, '\n', end - line)); line = newline + 1) {
+		char *value = memmem(line, newline - line, key, strlen(key));
+		if (!value) continue;
+		lines++;
+		long stamp = atol(value + strlen(key));
+		if (stamp > 0 && latency_count < LATENCIES) latencies[latency_count++] = (at / 1000 - stamp) & STAMP;
+	}
+	client->kept = end - line;
+	memmove(client->bytes, line, client->kept);
+	return got;
+}
+
+static void measure(void) // lines of standard input, or of so many clients, until SIGTERM
+{
+	struct pollfd fds[CLIENTS];
+	int open = count > 2 ? number(2) : 1, all = open;
+	for (int i = 0; i < all; i++) {
+		fds[i] = (struct pollfd) {.fd = count > 1 ? client(0) : 0, .events = POLLIN};
+		must(fds[i].fd >= 0, "connect");
+	}
+	heed_term();
+	while (open && !stopped && poll(fds, all, -1) > 0)
+		for (int i = 0; i < all; i++)
+			if (fds[i].revents && take(fds[i].fd, &clients[i], text(0)) <= 0) fds[i].fd = -1, open--;
+	qsort(latencies, latency_count, sizeof *latencies, by_size);
+	printf("{\"lines\":%ld,\"secs\":%.6f,\"p50\":%d,\"p99\":%d}\n", lines, (last_read - first_read) / 1e9,
+		latencies[latency_count / 2], latencies[latency_count * 99 / 100]);
+}
+
+static const struct { const char *name; void (*go)(void); int path; const char *arguments; } ways[] = {
+	{"queue", queue, 0, "PID SIGNR VALUE [COUNT]: sigqueue, with values that count up"},
+	{"raise", raise_it, 0, "SIGNR"},
+	{"thread", to_thread, 0, "SIGNR: pthread_kill to a second thread that ignores it"},
+	{"named", named, 0, "NAME: calls itself that, then sends itself SIGUSR1"},
+	{"title", title, 0, "SIZE: claims a command line of that size, then does the same"},
+	{"segv", fault, 0, "ADDRESS: where it writes"},
+	{"alarm", alarm_me, 0, ""},
+	{"timer", timer, 0, "SIGNR VALUE: timer_create"},
+	{"seccomp", refused_by_seccomp, 0, "a system call that a filter refuses with SIGSYS"},
+	{"execs", execs, 0, "COUNT: becomes itself that many times, while a timer sends SIGALRM"},
+	{"turns", turns, 1, "PATH COUNT: each signal only when the line of the one before has come"},
+	{"crowd", crowd, 1, "PATH COUNT: that many clients, which read nothing, or as many as find room in its queue"},
+	{"passers", passers, 1, "PATH COUNT: one after the other, they leave as soon as they have read something"},
+	{"async", async, 1, "PATH SIGNR: wants this signal whenever there is something to read"},
+	{"intrude", intrude, 1, "PATH: connects and leaves, over and over, until SIGTERM"},
+	{"plant", plant, 1, "PATH VICTIM: puts things there, over and over, until it is killed"},
+	{"storm", storm, 0, "COUNT [RATE]: signals to a child that ignores them, flat out or so many a second"},
+	{"measure", measure, 2, "KEY [PATH [COUNT]]: counts and times lines"},
+};
 
 int main(int argc, char **argv)
 {
-	const char *how = argc > 1 ? argv[1] : "";
-	if (!strcmp(how, "queue")) { // PID SIGNR VALUE [COUNT]: values count up
-		union sigval value = {.sival_int = arg(argv, 4)};
-		for (long left = argv[5] ? arg(argv, 5) : 1; left > 0; left--, value.sival_int++)
-			if (sigqueue(arg(argv, 2), arg(argv, 3), value)) return perror("sigqueue"), 1;
-	} else if (!strcmp(how, "raise")) {
-		say("pid", getpid());
-		signal(arg(argv, 2), SIG_IGN);
-		raise(arg(argv, 2));
-	} else if (!strcmp(how, "thread")) to_thread(arg(argv, 2));
-	else if (!strcmp(how, "ignore")) {
-		signal(arg(argv, 2), SIG_IGN);
-		say("pid", getpid());
-		for (;;) pause();
-	} else if (!strcmp(how, "block")) {
-		block(arg(argv, 2));
-		say("pid", getpid());
-		for (;;) pause();
-	} else if (!strcmp(how, "segv")) { // ADDRESS
-		say("pid", getpid());
-		*(volatile char *) arg(argv, 2) = 1;
-	} else if (!strcmp(how, "alarm")) {
-		say("pid", getpid());
-		alarm(1);
-		pause();
-	} else if (!strcmp(how, "named")) { // NAME: calls itself that, then sends itself SIGUSR1
-		prctl(PR_SET_NAME, argv[2]);
-		say("pid", getpid());
-		signal(SIGUSR1, SIG_IGN);
-		kill(getpid(), SIGUSR1);
-	} else if (!strcmp(how, "timer")) timer(arg(argv, 2), arg(argv, 3));
-	else if (!strcmp(how, "pdeath")) pdeath(arg(argv, 2));
-	else if (!strcmp(how, "title")) title(arg(argv, 2));
-	else if (!strcmp(how, "execs")) execs(argv);
-	else if (!strcmp(how, "busy")) busy(argv[2]);
-	else if (!strcmp(how, "cpu")) cpu();
-	else if (!strcmp(how, "seccomp")) refused();
-	else if (!strcmp(how, "overflow")) overflow(arg(argv, 2));
-	else if (!strcmp(how, "turns")) return turns(argv[2], arg(argv, 3));
-	else if (!strcmp(how, "crowd")) crowd(argv[2], arg(argv, 3));
-	else if (!strcmp(how, "passers")) passers(argv[2], arg(argv, 3));
-	else if (!strcmp(how, "trickle")) trickle(argv[2], arg(argv, 3));
-	else if (!strcmp(how, "async")) async(argv[2], arg(argv, 3));
-	else if (!strcmp(how, "intrude")) intrude(argv[2]);
-	else if (!strcmp(how, "plant")) plant(argv[2], argv[3]);
-	else return fprintf(stderr, "sender: what is %s?\n", how), 2;
-	return 0;
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		if (argc < 2 || strcmp(argv[1], ways[i].name)) continue;
+		count = argc - 2;
+		words = argv + 2;
+		address.sun_family = AF_UNIX;
+		if (ways[i].path) strncpy(address.sun_path, text(ways[i].path - 1), sizeof address.sun_path - 1);
+		ways[i].go();
+		return 0;
+	}
+	return fprintf(stderr, "sender: see the ways at the end of sender.c\n"), 2;
 }
