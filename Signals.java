@@ -11,22 +11,19 @@
 // Signals tells who sent which signal to whom, why, and what came of it.
 //
 // It loads a small eBPF prog (signals.bpf.c) that the kernel runs whenever a signal is sent. The prog leaves a record
-// in a ring buffer; one thread turns each record into a line of JSON and hands the line to every client of a Unix
-// socket. A second prog notes whom the OOM killer chooses. The host needs a JDK and JBang, and neither libbpf nor
-// clang: the loader below speaks bpf(2) by itself.
+// in a ring buffer. One thread here reads the records, turns each into a line of JSON, and hands the line to every
+// client of a Unix socket. Neither libbpf nor clang is needed: the loader below calls bpf(2) itself.
 //
 //     kill(2) ─▶ kernel: signal_generate ─▶ prog on_signal ─▶ ring buffer "events"          signals.bpf.c
 //                                                                   │
-//                 ppoll(2) ◀── nothing left ── RingBuffer.next ◀────┘                       §1, §4
-//                    │                               │ an Event                             §2
-//                    │                          Json.encode (Table.add for --print)         §5
-//                    │                               │ a line
-//                    └─▶ accept, read, drop   Backlog.append ─▶ Client.send ─▶ nc -U        §6
+//                ppoll(2) ◀── nothing left ── RingBuffer.fill ◀─────┘                       §1, §5
+//                   │                               │ an Event                              §2
+//                   │                          Json.encode (and Table.add for --print)      §3
+//                   │                               │ lines
+//                   └─▶ accept, read, drop    Server.broadcast ─▶ Client.send ─▶ nc -U      §4
 //
-// To read it: §1 the program, its options and its end; §2 what a signal tells; §3 how the prog gets into the kernel;
-// §4 to §6 the way of an event; §7 and §8 the cellar: object file and kernel types, system calls.
-//
-// It refuses to be a daemon, to write files, and to need anything but JBang and junixsocket.
+// §1 the program; §2 an event and what it means; §3 the line and the table; §4 the socket and its clients; §5 the way
+// into the kernel, and the ring buffer; §6 the object file and the kernel's types; §7 system calls.
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
@@ -42,104 +39,104 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
 import org.newsclub.net.unix.ConnectionRefusedSocketException;
 import org.newsclub.net.unix.FileDescriptorCast;
 
-// §1 ── The front door ───────────────────────────────────────────────────────────────────────────────────────────────
-// main and its loop, the command line, log lines, and how it all ends.
+// §1 ── The program ──────────────────────────────────────────────────────────────────────────────────────────────────
+// main and its loop, the command line, what people read: log lines and errors.
 
 public final class Signals {
     static final String VERSION = "0.1.0";
 
     /**
-     * Woken again within this time, ns, the reader takes it for a storm and looks this often by itself instead: a
-     * wake-up costs the sender some ten times what the prog does, and this is the most that it delays a line.
+     * Woken again within this time, ns, the reader looks for records by itself instead, this often: a wake-up costs the
+     * sender of a signal ten times what the prog does. This is also the most that it delays a line.
      */
     private static final long LINGER = 500_000;
 
-    /** Records such a look must bring for another: below that, a wake-up per record is cheaper, and prompt. */
+    /** It goes on so while each look finds as many records as this. */
     private static final int HOT = 4;
 
+    static volatile int status;   // the exit status
+    private static Server server; // its file is to be removed at the end, however that comes
+
     public static void main(String... arguments) {
-        Listener.preload();
-        Stop stop = new Stop();
-        int status = 1;
         try {
-            status = status(stop, arguments);
-        } finally {
-            stop.end(status);
-        }
-        if (status != 0) System.exit(status);
-    }
-
-    private static int status(Stop stop, String... arguments) {
-        try {
+            Runtime.getRuntime().addShutdownHook(new Thread(Signals::end));
             Options options = new Options(arguments);
-            if (options.answer == null) run(options, stop);
-            else System.out.print(options.answer);
-            return 0;
+            if (options.answer == null) new Signals(options).serve();
+            else Output.answer(options.answer);
         } catch (Failure e) {
-            return e.tell();
+            e.tell();
+        } catch (OutOfMemoryError e) {
+            new Failure("the JVM's memory", "ENOMEM", "give it more: java -Xmx32m is enough").tell();
         } catch (ExceptionInInitializerError e) {
-            if (e.getCause() instanceof Failure failure) return failure.tell();
-            throw e;
+            if (!(e.getCause() instanceof Failure failure)) throw e;
+            failure.tell();
+        } catch (IllegalStateException e) {
+            return; // a signal that ends the JVM came before the hook
         }
+        System.exit(status);
     }
 
-    private static void run(Options options, Stop stop) {
-        Log.threshold = options.log;
-        Log.banner();
-        stop.arm();
-        Log.info("loading and attaching to the ebpf program");
-        try (Tracer tracer = Tracer.attach(options); Server server = new Server(Listener.open(options));
-                Table table = options.print ? new Table(stop) : null) {
-            Log.info("unix socket listening on " + options.socket);
-            Log.info("awaiting for new connections");
-            new Signals(tracer, server, table, options).serve(stop);
+    /** The shutdown hook. The kernel frees all but the socket's file. Without halt(), a signal would set the status. */
+    private static void end() {
+        synchronized (Signals.class) { // a start that is under way finishes its socket first
+            if (server != null) server.removeFile();
         }
-        Log.info("stopped");
+        if (server != null) Log.info("stopped");
+        Log.output.close();
+        Runtime.getRuntime().halt(status);
     }
 
     private final Tracer tracer;
-    private final Server server;
     private final Table table; // null without --print
     private final Json json;
     private final boolean sentOnly;
-    private final Event event = new Event();
 
-    private Signals(Tracer tracer, Server server, Table table, Options options) {
-        this.tracer = tracer;
-        this.server = server;
-        this.table = table;
+    private Signals(Options options) {
+        Log.verbose = options.verbose;
+        Log.banner();
+        Library.preload();
+        Log.info("loading and attaching to the ebpf program");
+        tracer = new Tracer(options);
+        synchronized (Signals.class) {
+            server = new Server(options);
+        }
+        table = options.print ? new Table() : null;
         json = new Json(options.brief);
         sentOnly = options.sender != 0;
+        Log.info("unix socket listening on " + options.socket);
+        Log.info("awaiting for new connections");
     }
 
     /** Tells what there is, then sleeps until there is more. */
-    private void serve(Stop stop) {
-        boolean storm = false, linger = false;
-        while (!stop.requested) {
+    private void serve() {
+        boolean hot = false, lingered = false;
+        while (true) {
             tracer.listen(table != null || server.hasClients());
             boolean more = tracer.ring.fill();
             int records = tell();
-            if (linger) storm = records >= HOT;
-            linger = storm && !more;
-            if (more) {
-                server.poll(0, stop.fd, Server.NO_RING);
-            } else if (linger) {
-                server.poll(LINGER, stop.fd, Server.NO_RING);
-            } else {
-                long asleep = System.nanoTime();
-                tracer.park(true); // ppoll(2) looks at the ring once more before it sleeps
-                server.poll(Server.FOREVER, stop.fd, tracer.ring.fd);
-                tracer.park(false);
-                storm = System.nanoTime() - asleep < LINGER;
-            }
+            if (lingered) hot = records >= HOT;
+            lingered = hot && !more;
+            if (more) server.poll(0, Server.NO_RING);
+            else if (hot) server.poll(LINGER, Server.NO_RING);
+            else hot = sleep();
         }
+    }
+
+    /** Sleeps until a record comes or a client wants something; true if it was woken so soon that more may follow. */
+    private boolean sleep() {
+        long asleep = System.nanoTime();
+        tracer.park(true); // ppoll(2) looks at the ring once more before it sleeps
+        server.poll(Server.FOREVER, tracer.ring.fd);
+        tracer.park(false);
+        return System.nanoTime() - asleep < LINGER;
     }
 
     /** A line to everybody for each of the records copied last; returns how many they were. */
     private int tell() {
         int records = 0;
-        for (json.setClock(); tracer.next(event); records++) {
-            if (sentOnly && !event.cause().sent) continue;
+        Event event = tracer.event;
+        for (json.setClock(); tracer.next(); records++) {
+            if (sentOnly && !event.cause.sent) continue;
             if (!json.hasRoom()) server.broadcast(json);
             json.encode(event);
             if (table != null) table.add(event, json.time(event));
@@ -155,15 +152,18 @@ public final class Signals {
 
 /** The command line: {@code -p 1}, {@code -p1}, {@code -vp1}, {@code --pid 1} or {@code --pid=1}. */
 final class Options {
-    static final String USAGE = """
+    private static final String USAGE = """
             Usage: sudo jbang Signals.java [OPTION]...
-            Tell who sends which signal to whom: one JSON object a line, to every client of a Unix socket.
+            Tell who sends which signal to whom: one JSON object a line, to every client
+            of a Unix socket.
 
-              -s, --signal LIST   only these: names or numbers, comma-separated; ^LIST all but these
-              -p, --pid PID       only signals sent to this process, to whichever of its threads
-              -f, --from PID      only signals sent by this process: lines with a "sender"
-                  --fatal         only what can end a process, and the report of a child so ended
-                  --print         also show them here, as a table, on standard output
+              -s, --signal LIST   only these: names or numbers, comma-separated; ^LIST all
+                                  but these
+              -p, --pid PID       only signals sent to this process or one of its threads
+              -f, --from PID      only signals sent by this process
+                  --fatal         only what can end a process, and the report of a child
+                                  so ended
+                  --print         also show them here, as a table
                   --socket PATH   default /var/run/signals
                   --group NAME    let this group connect
                   --short         write only pid and signr
@@ -172,294 +172,298 @@ final class Options {
               -h, --help
               -V, --version
 
-            Environment: SIGNALS_LOG=error|warn|info|debug, what to log on standard error
             Exit status: 0 stopped, 1 could not start or run, 2 usage
             """;
 
-    private static final long PID_MAX_LIMIT = 4_194_304; // include/linux/threads.h
+    private static final int PID_MAX_LIMIT = 4_194_304; // include/linux/threads.h
 
-    long signals = ~0L; // bit n-1: signal n is asked for
-    int target, sender; // 0: any
+    long signals = ~0L;    // bit n-1: signal n is asked for
+    int target, sender;    // 0: any
     Path socket = Path.of("/var/run/signals");
-    String group;       // null: none
-    boolean brief, print;
-    boolean fatal;      // "signals" is narrowed already; of SIGCHLD, only the report of a child that a signal ended
-    long ring = 8 << 20; // bytes
-    Log.Level log = Log.Level.of(System.getenv().getOrDefault("SIGNALS_LOG", "info"));
-    String answer;      // to print instead of running, or null
+    String group, answer;  // null: none; what to print instead of running, or null
+    boolean brief, print, fatal, verbose;
+    long ring = 8 << 20;   // bytes
+    private final Deque<String> words;
+    private final Set<String> given = new HashSet<>(); // options that have got their value
+    private String attached; // what follows the option in its word: its value, or more short options
 
-    private final String[] words;
-    private int at;      // the next word
-    private String rest; // of the word that the option stands in: its value, or more short options
-
-    Options(String... words) {
-        this.words = words;
-        for (String option; (option = next()) != null; rest = unused(option)) {
+    Options(String... arguments) {
+        words = new ArrayDeque<>(List.of(arguments));
+        for (String option; (option = next()) != null;) {
             switch (option) {
-                case "-s", "--signal" -> signals = Signal.mask(value(option));
-                case "-p", "--pid" -> target = (int) number(option, "", 1, PID_MAX_LIMIT);
-                case "-f", "--from" -> sender = (int) number(option, "", 1, PID_MAX_LIMIT);
+                case "-s", "--signal" -> signals = Signal.mask(value("--signal"));
+                case "-p", "--pid" -> target = pid("--pid");
+                case "-f", "--from" -> sender = pid("--from");
                 case "--fatal" -> fatal = true;
                 case "--print" -> print = true;
-                case "--socket" -> socket = path(option);
-                case "--group" -> group = value(option);
+                case "--socket" -> socket = path("--socket");
+                case "--group" -> group = value("--group");
                 case "--short" -> brief = true;
-                case "--ring" -> ring = number(option, "KMG", Kernel.PAGE_SIZE, 1 << 30);
-                case "-v", "--verbose" -> log = Log.Level.DEBUG;
+                case "--ring" -> ring = size("--ring");
+                case "-v", "--verbose" -> verbose = true;
                 case "-h", "--help" -> answer = USAGE;
                 case "-V", "--version" -> answer = "signals " + Signals.VERSION + "\n";
                 default -> throw Failure.usage(option, "no such option; --help lists them");
             }
+            if (attached != null && option.startsWith("--"))
+                throw Failure.usage(option + "=" + attached, "it takes no value");
         }
         if (fatal) signals &= Signal.FATAL | Signal.bit(Signal.SIGCHLD);
         if (signals == 0) throw Failure.usage("--signal", fatal ? "none of these is --fatal" : "this leaves none");
-        if (Long.bitCount(ring) > 1) throw Failure.usage("--ring " + ring, "a power of two is expected, such as 8M");
     }
 
     private String next() {
-        String word = rest != null ? "-" + rest : at < words.length ? words[at++] : null;
+        String word = attached != null ? "-" + attached : words.poll();
         if (word == null) return null;
         if (!word.startsWith("-")) throw Failure.usage(word, "only options are expected; --help lists them");
         boolean isLong = word.startsWith("--");
         int end = isLong ? (word + "=").indexOf('=') : Math.min(2, word.length());
-        rest = end == word.length() ? null : word.substring(isLong ? end + 1 : end);
+        attached = end == word.length() ? null : word.substring(isLong ? end + 1 : end);
         return word.substring(0, end);
     }
 
-    private String unused(String option) {
-        if (rest != null && option.startsWith("--")) throw Failure.usage(option + "=" + rest, "it takes no value");
-        return rest;
-    }
-
     private String value(String option) {
-        if (rest == null && at == words.length) throw Failure.usage(option, "it needs a value; --help tells which");
-        String value = rest != null ? rest : words[at++];
-        rest = null;
+        String value = attached != null ? attached : words.poll();
+        attached = null;
+        if (value == null || value.isEmpty()) throw Failure.usage(option, "it needs a value; --help tells which");
+        if (!given.add(option)) throw Failure.usage(option + " " + value, "it can be given only once");
         return value;
     }
 
     private Path path(String option) {
-        String value = value(option);
+        String path = value(option);
         try {
-            if (!value.isEmpty()) return Path.of(value);
+            return Path.of(path);
         } catch (InvalidPathException e) {
-            throw Failure.usage(option + " " + value, "no path in this locale's character set, see locale(1)");
+            throw Failure.usage(option + " " + path, "no path in this locale's character set, see locale(1)");
         }
-        throw Failure.usage(option + " ''", "a path is expected");
     }
 
-    /** A number, with one of those units for the powers of 1024. */
-    private long number(String option, String units, long least, long most) {
+    private int pid(String option) {
         String value = value(option);
-        int unit = 1 + (value.isEmpty() ? -1 : units.indexOf(value.charAt(value.length() - 1)));
-        String digits = unit == 0 ? value : value.substring(0, value.length() - 1);
-        long number = digits.matches("[0-9]{1,10}") ? Long.parseLong(digits) << 10 * unit : -1;
-        if (number < least || number > most)
-            throw Failure.usage(option + " " + value, "a number from " + least + " to " + most + " is expected"
-                + (units.isEmpty() ? "" : ", such as 1M"));
-        return number;
+        int pid = value.matches("[0-9]{1,7}") ? Integer.parseInt(value) : 0;
+        if (pid > 0 && pid <= PID_MAX_LIMIT) return pid;
+        throw Failure.usage(option + " " + value, "a process id is expected");
+    }
+
+    private long size(String option) {
+        String value = value(option), digits = value.replaceFirst("[KMG]$", "");
+        int unit = "KMG".indexOf(value.charAt(value.length() - 1)) + 1;
+        long size = digits.matches("[0-9]{1,10}") ? Long.parseLong(digits) << 10 * unit : 0;
+        if (size >= Kernel.PAGE_SIZE && size <= 1 << 30 && Long.bitCount(size) == 1) return size;
+        throw Failure.usage(option + " " + value, "a power of two is expected, from a page to 1G, such as 8M");
     }
 }
 
-/** What could not be done, on what, errno's name, a hint: all of it in one line. */
+/** What could not be done, on what, errno's name, a hint: one line, and the exit status. */
 final class Failure extends RuntimeException {
     private static final int USAGE = 2;
-    private final int status;
 
-    Failure(String what, String errno, String hint) { this(1, what, errno, hint); }
+    /** How java.io tells an errno: in strerror(3)'s words. */
+    private static final Map<String, String> ERRNO = Map.of("Operation not permitted", "EPERM",
+        "Not a directory", "ENOTDIR", "Too many levels of symbolic links", "ELOOP", "Too many open files", "EMFILE",
+        "Read-only file system", "EROFS", "No space left on device", "ENOSPC");
 
-    private Failure(int status, String what, String errno, String hint) {
+    private int status = 1;
+
+    Failure(String what, String errno, String hint) {
         super(what + ": " + errno + (hint.isEmpty() ? "" : "; " + hint));
-        this.status = status;
     }
 
-    /** Prints the line; returns the exit status. */
-    int tell() {
-        if (status == USAGE) System.err.println("signals: " + getMessage());
-        else Log.error(getMessage());
-        return status;
+    static Failure usage(String what, String hint) {
+        Failure failure = new Failure(what, "EINVAL", hint);
+        failure.status = USAGE;
+        return failure;
     }
 
-    /** Words that cannot be understood. */
-    static Failure usage(String what, String hint) { return new Failure(USAGE, what, "EINVAL", hint); }
-
-    /** java.nio tells what errno was by the type of its exception or in strerror(3)'s words. */
     static Failure of(String what, IOException e, String hint) {
-        String reason = e instanceof FileSystemException f ? f.getReason() : null;
-        String words = reason != null ? reason : "" + e.getMessage();
-        String errno = e instanceof NoSuchFileException ? "ENOENT"
+        boolean reason = e instanceof FileSystemException f && f.getReason() != null;
+        String words = "" + (reason ? ((FileSystemException) e).getReason() : e.getMessage());
+        return new Failure(what, e instanceof NoSuchFileException ? "ENOENT"
             : e instanceof FileAlreadyExistsException ? "EEXIST"
-            : e instanceof AccessDeniedException ? "EACCES"
-            : words.startsWith("Operation not permitted") ? "EPERM"
-            : words.startsWith("Not a directory") ? "ENOTDIR"
-            : words.startsWith("Too many levels") ? "ELOOP"
-            : words.startsWith("Too many open files") ? "EMFILE"
-            : words.startsWith("Read-only") ? "EROFS"
-            : words.startsWith("No space") ? "ENOSPC" : words;
-        return new Failure(what, errno, hint);
+            : e instanceof AccessDeniedException ? "EACCES" : ERRNO.getOrDefault(words, words), hint);
+    }
+
+    /** Prints the line; the program is to end with this status. */
+    void tell() {
+        Signals.status = status;
+        if (status == USAGE) Log.output.print("signals: " + getMessage() + "\n");
+        else Log.error(getMessage());
     }
 }
 
 /** Lines on standard error: {@code [2026-11-22T19:54:02Z INFO  signals] awaiting for new connections}. */
 final class Log {
-    enum Level {
-        ERROR, WARN, INFO, DEBUG;
+    static boolean verbose;
+    static final Output output = new Output(Output.STDERR);
 
-        static Level of(String name) {
-            for (Level level : values()) if (level.name().equalsIgnoreCase(name)) return level;
-            throw Failure.usage("SIGNALS_LOG=" + name, "one of error, warn, info, debug is expected");
-        }
-    }
+    static void error(String line) { write("ERROR", line); }
+    static void warn(String line) { write("WARN ", line); }
+    static void info(String line) { write("INFO ", line); }
+    static void debug(String line) { if (verbose) write("DEBUG", line); }
 
-    static Level threshold = Level.INFO;
-
-    static void error(String line) { write(Level.ERROR, line); }
-    static void warn(String line) { write(Level.WARN, line); }
-    static void info(String line) { write(Level.INFO, line); }
-    static void debug(String line) { write(Level.DEBUG, line); }
-
-    private static void write(Level level, String line) {
-        if (level.compareTo(threshold) > 0) return;
-        String time = Json.utc(System.currentTimeMillis() / 1000), padded = (level + " ").substring(0, 5);
-        System.err.println("[" + time + "Z " + padded + " signals] " + line.replace('\n', ' '));
+    private static void write(String level, String line) {
+        Instant now = Instant.now().truncatedTo(ChronoUnit.SECONDS);
+        output.print("[" + now + " " + level + " signals] " + line.replace('\n', ' ') + "\n");
     }
 
     static void banner() {
-        if (threshold.compareTo(Level.INFO) >= 0 && Kernel.isTerminal(2)) System.err.print("""
-                 ┌─┐┬┌─┐┌┐┌┌─┐┬  ┌─┐
-                 └─┐││ ┬│││├─┤│  └─┐   who sent which signal to whom, and why
-                 └─┘┴└─┘┘└┘┴ ┴┴─┘└─┘   VERSION
-                """.replace("VERSION", Signals.VERSION));
+        if (Kernel.columns(Output.STDERR) == 0) return; // no terminal
+        String art = """
+             ┌─┐┬┌─┐┌┐┌┌─┐┬  ┌─┐
+             └─┐││ ┬│││├─┤│  └─┐   who sent which signal to whom, and why
+             └─┘┴└─┘┘└┘┴ ┴┴─┘└─┘   VERSION
+            """;
+        boolean drawn = Output.CHARSET.newEncoder().canEncode(art);
+        output.print((drawn ? art : "signals VERSION\n").replace("VERSION", Signals.VERSION));
     }
 }
 
-/**
- * SIGTERM, SIGINT and SIGHUP wake the loop, which ends and runs the same close() calls as any other end does.
- * The exit status is then main's, where the JVM would make it 128 and the signal.
- */
-final class Stop extends Thread {
-    volatile boolean requested;
-    volatile int fd = -1; // readable from then on
-    private volatile int status;
-    private final CountDownLatch ended = new CountDownLatch(1);
+/** Standard output or error, and the thread that writes to it: one that nobody reads must not hold up the rest. */
+final class Output extends Thread {
+    static final int STDOUT = 1, STDERR = 2;
+    static final Charset CHARSET = Charset.forName(System.getProperty("native.encoding", "UTF-8"));
 
-    Stop() {
-        try {
-            Runtime.getRuntime().addShutdownHook(this);
-        } catch (IllegalStateException e) {
-            requested = true; // the signal was faster
-        }
+    private static final String END = ""; // no line is empty
+    private static final int LINES = 1024;
+    private static final long PATIENCE = 300; // with whoever is to read the last lines, ms
+
+    private final int fd;
+    private final BlockingQueue<String> waiting = new ArrayBlockingQueue<>(LINES);
+    private final AtomicLong missing = new AtomicLong(); // lines that found it full, and not yet told
+
+    Output(int fd) {
+        this.fd = fd;
+        setDaemon(true);
+        start();
     }
 
-    /** Apart from the hook, which is to be in place before anything that takes time. */
-    void arm() { fd = Kernel.eventfd(); }
-
-    void request() {
-        requested = true;
-        if (fd >= 0) Kernel.wake(fd);
+    void print(String line) {
+        if (!waiting.offer(line)) missing.incrementAndGet();
     }
+
+    /** If it is, a line counts as missing. */
+    boolean isFull() { return waiting.remainingCapacity() == 0 && missing.incrementAndGet() > 0; }
 
     @Override public void run() {
-        request();
-        try {
-            ended.await();
-        } catch (InterruptedException e) {
-            throw new AssertionError("nobody interrupts a shutdown hook", e);
+        List<String> lines = new ArrayList<>();
+        while (!lines.contains(END)) {
+            lines.clear();
+            lines.add(next());
+            waiting.drainTo(lines);
+            long more = missing.getAndSet(0);
+            if (more > 0) lines.add("-- " + more + " lines are missing: this output is read too slowly\n");
+            int errno = write(fd, String.join("", lines).getBytes(CHARSET));
+            if (errno != 0 && fd == STDOUT) exit(errno);
         }
-        Runtime.getRuntime().halt(status);
     }
 
-    void end(int status) {
-        this.status = status;
-        ended.countDown();
+    private String next() {
+        try {
+            return waiting.take();
+        } catch (InterruptedException e) {
+            return END; // nobody does that
+        }
+    }
+
+    static void answer(String text) {
+        int errno = write(STDOUT, text.getBytes(CHARSET));
+        if (errno != 0) exit(errno);
+    }
+
+    /** A reader that has seen enough, as head(1) has, is no error. */
+    private static void exit(int errno) {
+        if (errno != Kernel.EPIPE) new Failure("standard output", Kernel.errnoName(errno), "").tell();
+        System.exit(Signals.status);
+    }
+
+    /** Writes all of it; returns errno, or 0. */
+    private static int write(int fd, byte[] bytes) {
+        try (Arena arena = Arena.ofConfined()) {
+            for (MemorySegment left = arena.allocateFrom(JAVA_BYTE, bytes); left.byteSize() > 0;) {
+                long result = Kernel.write(fd, left);
+                if (result >= 0) left = left.asSlice(result);
+                else if (result == -Kernel.EAGAIN) Kernel.sleep(1_000_000); // somebody made it non-blocking
+                else if (result != -Kernel.EINTR) return (int) -result;
+            }
+            return 0;
+        }
+    }
+
+    /** Gives what waits a moment to get out. */
+    void close() {
+        try {
+            if (waiting.offer(END, PATIENCE, TimeUnit.MILLISECONDS)) join(PATIENCE);
+        } catch (InterruptedException e) {
+            missing.incrementAndGet(); // nobody does that
+        }
     }
 }
 
-// §2 ── What a signal tells ──────────────────────────────────────────────────────────────────────────────────────────
-// The record's layout, the names of signals, codes and results as kill -l and the manual pages have them, and the
-// cause: the one word that this program exists for.
+// §2 ── An event and what it means ───────────────────────────────────────────────────────────────────────────────────
+// Where a record has its members; the names of signals, codes and results as kill -l and the manual pages have them;
+// and the cause: why the signal was sent.
 
-/** One decoded sample: a copy of struct event in signals.bpf.c, valid until the next one is read into it. */
+/** One signal: a struct event of signals.bpf.c, read where it stands among the records copied last. */
 final class Event {
-    static final int CMDLINE_MAX = 1024;
+    // Each member's place, from the object's own BTF: so the struct is written down once, in C.
+    static final int PID = at("pid"), SIGNR = at("signr"), TIME = at("time"), RESULT = at("result");
+    static final int GROUP = at("group"), HAS_INFO = at("has_info"), EXITING = at("exiting"), TGID = at("tgid");
+    static final int CPU_LIMIT = at("cpu_limit"), UID = at("uid"), CGROUP = at("cgroup"), COMM = at("comm");
+    static final int SENDER_PID = at("sender_pid"), SENDER_TID = at("sender_tid"), SENDER_UID = at("sender_uid");
+    static final int SENDER_PPID = at("sender_ppid");
+    static final int SENDER_CGROUP = at("sender_cgroup"), SENDER_COMM = at("sender_comm");
+    static final int SENDER_PARENT = at("sender_parent"), SIZE = at("cmdline_size"), CMDLINE = at("sender_cmdline");
+    static final int CODE = info("code"), ADDR = info("addr"), VALUE = info("value");
 
-    /** struct event: its members' names in its order. A test compares both through the object's BTF. */
-    private static final StructLayout LAYOUT = MemoryLayout.structLayout(
-            JAVA_INT.withName("pid"), JAVA_INT.withName("signr"),
-            JAVA_LONG.withName("time"),
-            JAVA_INT.withName("si_signo"), JAVA_INT.withName("si_errno"),
-            JAVA_INT.withName("si_code"), JAVA_INT.withName("si_pad"),
-            JAVA_LONG.withName("si_addr"),
-            JAVA_LONG.withName("si_value"),
-            JAVA_INT.withName("result"), JAVA_BYTE.withName("group"), JAVA_BYTE.withName("has_info"),
-            JAVA_BYTE.withName("exiting"), JAVA_BYTE.withName("cpu_limit"),
-            JAVA_INT.withName("tgid"), JAVA_INT.withName("uid"),
-            JAVA_LONG.withName("cgroup"),
-            chars(16).withName("comm"),
-            JAVA_INT.withName("sender_pid"), JAVA_INT.withName("sender_tid"),
-            JAVA_INT.withName("sender_uid"), JAVA_INT.withName("sender_ppid"),
-            JAVA_LONG.withName("sender_cgroup"),
-            chars(16).withName("sender_comm"),
-            chars(16).withName("sender_parent"),
-            JAVA_LONG.withName("cmdline_size"),
-            chars(CMDLINE_MAX).withName("sender_cmdline"));
+    /** The siginfo's value where it is something else. */
+    static final int STATUS = VALUE, SYSCALL = VALUE, ARCH = VALUE + 4;
 
-    static final int PID = offset("pid"), SIGNR = offset("signr"), TIME = offset("time");
-    static final int SI_CODE = offset("si_code"), SI_ADDR = offset("si_addr"), SI_VALUE = offset("si_value");
-    static final int RESULT = offset("result"), GROUP = offset("group"), HAS_INFO = offset("has_info");
-    static final int EXITING = offset("exiting"), CPU_LIMIT = offset("cpu_limit");
-    static final int TGID = offset("tgid"), UID = offset("uid"), CGROUP = offset("cgroup"), COMM = offset("comm");
-    static final int SENDER_PID = offset("sender_pid"), SENDER_TID = offset("sender_tid");
-    static final int SENDER_UID = offset("sender_uid"), SENDER_PPID = offset("sender_ppid");
-    static final int SENDER_CGROUP = offset("sender_cgroup"), SENDER_COMM = offset("sender_comm");
-    static final int SENDER_PARENT = offset("sender_parent"), CMDLINE_SIZE = offset("cmdline_size");
-    static final int SENDER_CMDLINE = offset("sender_cmdline");
+    static final int COMM_SIZE = 16, CMDLINE_MAX = 1024;
 
-    /** The siginfo's second word where it is two: si_status or si_syscall at SI_VALUE, si_arch after it. */
-    static final int SI_STATUS = SI_VALUE, SI_SYSCALL = SI_VALUE, SI_ARCH = SI_VALUE + 4;
+    private static int at(String member) { return BpfObject.SIGNALS.types.offset("event", member); }
+    private static int info(String member) { return at("info") + BpfObject.SIGNALS.types.offset("siginfo", member); }
 
-    static final int SIZE = (int) LAYOUT.byteSize(), COMM_SIZE = 16;
+    final byte[] bytes; // of records, one after the other
+    int at;      // where this one stands
+    Cause cause; // of a whole one
+    private final ByteBuffer fields;
 
-    final byte[] sample = new byte[SIZE];
-    boolean oomVictim; // no part of the sample: see Tracer.next()
-    private final ByteBuffer fields = ByteBuffer.wrap(sample).order(ByteOrder.nativeOrder());
-
-    void read(byte[] records, int at, int size) { System.arraycopy(records, at, sample, 0, size); }
-
-    int u32(int offset) { return fields.getInt(offset); }
-    long u64(int offset) { return fields.getLong(offset); }
-    boolean flag(int offset) { return sample[offset] != 0; }
-
-    /** Where the name that starts there ends: at a NUL, if it does not fill its 16 bytes. */
-    int nameEnd(int from) {
-        int end = from;
-        while (end < from + COMM_SIZE && sample[end] != 0) end++;
-        return end;
+    Event(byte[] records) {
+        bytes = records;
+        fields = ByteBuffer.wrap(records).order(ByteOrder.nativeOrder());
     }
 
-    int cmdlineSize() { return (int) Math.min(u64(CMDLINE_SIZE), CMDLINE_MAX); }
+    int i32(int member) { return fields.getInt(at + member); }
+    long i64(int member) { return fields.getLong(at + member); }
+    boolean flag(int member) { return bytes[at + member] != 0; }
 
-    /** Where the command line ends, without the NUL of its last argument; SENDER_CMDLINE if there is none. */
-    int cmdlineEnd() {
-        int end = SENDER_CMDLINE + cmdlineSize();
-        while (end > SENDER_CMDLINE && sample[end - 1] == 0) end--;
-        return end;
+    String name(int member) {
+        int start = at + member, end = start;
+        while (end < start + COMM_SIZE && bytes[end] != 0) end++;
+        return new String(bytes, start, end - start, UTF_8);
     }
 
-    private static SequenceLayout chars(int size) { return MemoryLayout.sequenceLayout(size, JAVA_BYTE); }
-    private static int offset(String member) {
-        return (int) LAYOUT.byteOffset(MemoryLayout.PathElement.groupElement(member));
+    int cmdlineSize() { return (int) Math.min(i64(SIZE), CMDLINE_MAX); }
+
+    /** With a space between arguments and an ellipsis where it was cut; null if there is none. */
+    String cmdline() {
+        int start = at + CMDLINE, end = start + cmdlineSize();
+        boolean cut = i64(SIZE) > CMDLINE_MAX && bytes[end - 1] != 0; // else a short title over a long argv
+        while (end > start && bytes[end - 1] == 0) end--;
+        String text = new String(bytes, start, end - start, UTF_8).replace('\0', ' ');
+        return text.isEmpty() ? null : cut ? text + "…" : text;
     }
 
-    /** Why this signal was sent, where the evidence decides it; what each rests on is in README's CAUSES. */
-    Cause cause() {
-        int signr = u32(SIGNR), code = u32(SI_CODE);
-        if (flag(HAS_INFO)) return code > 0 ? causeOfKernelsCode(signr, code) : causeOfSendersCode(code);
-        return code == Signal.SI_USER ? causeWithoutInfo(signr) : causeOfKernel(signr);
+    /** Why it was sent, as far as the record proves it: README's CAUSES says what each answer rests on. */
+    Cause causeByRecord() {
+        int signr = i32(SIGNR), code = i32(CODE);
+        if (flag(HAS_INFO)) return code > 0 ? causeByKernelsCode(signr, code) : causeBySendersCode(code);
+        return code == Signal.SI_USER ? causeWithoutInfo(signr) : causeByKernel(signr);
     }
 
     /** Codes of zero and below come from kill(2), tkill(2), rt_sigqueueinfo(2), or from timers and I/O. */
-    private Cause causeOfSendersCode(int code) {
+    private Cause causeBySendersCode(int code) {
         return switch (code) {
             case Signal.SI_USER -> flag(GROUP) && !flag(EXITING) ? Cause.KILL : Cause.KERNEL;
             case Signal.SI_TKILL -> Cause.TKILL;
@@ -471,135 +475,119 @@ final class Event {
     }
 
     /** Codes above zero mean something else with each signal. */
-    private Cause causeOfKernelsCode(int signr, int code) {
-        return switch (signr) {
-            case Signal.SIGCHLD -> code <= Signal.CLD_CONTINUED ? Cause.CHILD : Cause.KERNEL;
-            case Signal.SIGSYS -> code == Signal.SYS_SECCOMP ? Cause.SECCOMP : Cause.KERNEL;
-            case Signal.SIGIO -> code <= Signal.POLL_HUP ? Cause.IO : Cause.KERNEL;
-            case Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGFPE, Signal.SIGILL, Signal.SIGTRAP ->
-                forRunningThread() ? Cause.FAULT : Cause.KERNEL;
-            // F_SETSIG's choice, with POLL_*; from a task on its way out it may as well be what clone(2)'s caller chose
-            default -> code <= Signal.POLL_HUP && !flag(EXITING) ? Cause.IO : Cause.KERNEL;
-        };
+    private Cause causeByKernelsCode(int signr, int code) {
+        if (signr == Signal.SIGCHLD) return code <= Signal.CLD_CONTINUED ? Cause.CHILD : Cause.KERNEL;
+        if (signr == Signal.SIGSYS) return code == Signal.SYS_SECCOMP ? Cause.SECCOMP : Cause.KERNEL;
+        if (is(signr, Signal.FAULTS)) return isForRunningThread() ? Cause.FAULT : Cause.KERNEL;
+        // F_SETSIG may choose any signal for I/O, but so may clone(2) for a child that exits
+        boolean sureOfIo = signr == Signal.SIGIO || !flag(EXITING);
+        return code <= Signal.POLL_HUP && sureOfIo ? Cause.IO : Cause.KERNEL;
     }
 
     /** SEND_SIG_NOINFO: on behalf of the running task. */
     private Cause causeWithoutInfo(int signr) {
-        if (flag(GROUP)) return flag(EXITING) ? Cause.PDEATH : Cause.KILL; // kill(2) from Linux 7.3
-        return switch (signr) {
-            case Signal.SIGPIPE -> forRunningThread() ? Cause.PIPE : Cause.KERNEL;
-            case Signal.SIGXFSZ -> forRunningThread() ? Cause.RLIMIT : Cause.KERNEL;
-            case Signal.SIGKILL -> Cause.CGROUP;
-            default -> Cause.KERNEL;
-        };
+        if (flag(GROUP)) return flag(EXITING) ? Cause.PDEATH : Cause.KILL; // kill(2) since Linux 7.3
+        if (signr == Signal.SIGKILL) return Cause.CGROUP;
+        if (!isForRunningThread()) return Cause.KERNEL;
+        return signr == Signal.SIGPIPE ? Cause.PIPE : signr == Signal.SIGXFSZ ? Cause.RLIMIT : Cause.KERNEL;
     }
-
-    boolean forRunningThread() { return !flag(GROUP) && u32(PID) == u32(SENDER_TID); }
 
     /** SEND_SIG_PRIV: the kernel's own. */
-    private Cause causeOfKernel(int signr) {
-        return switch (signr) {
-            case Signal.SIGALRM, Signal.SIGVTALRM, Signal.SIGPROF -> Cause.TIMER;
-            case Signal.SIGHUP, Signal.SIGINT, Signal.SIGQUIT, Signal.SIGTSTP, Signal.SIGTTIN, Signal.SIGTTOU,
-                Signal.SIGCONT, Signal.SIGWINCH -> Cause.TTY;
-            case Signal.SIGIO, Signal.SIGURG -> Cause.IO;
-            case Signal.SIGXCPU -> Cause.RLIMIT;
-            case Signal.SIGKILL -> flag(CPU_LIMIT) ? Cause.RLIMIT : oomVictim ? Cause.OOM : Cause.KERNEL;
-            default -> Cause.KERNEL;
-        };
+    private Cause causeByKernel(int signr) {
+        boolean limit = signr == Signal.SIGXCPU || signr == Signal.SIGKILL && flag(CPU_LIMIT);
+        return limit ? Cause.RLIMIT : is(signr, Signal.TIMERS) ? Cause.TIMER : is(signr, Signal.TERMINALS) ? Cause.TTY
+            : signr == Signal.SIGIO || signr == Signal.SIGURG ? Cause.IO : Cause.KERNEL;
     }
 
-    /** SIGKILL to a process from the kernel itself; but not a pid namespace's end, whose sender is exiting. */
+    private static boolean is(int signr, long mask) { return (mask & Signal.bit(signr)) != 0; }
+    boolean isForRunningThread() { return !flag(GROUP) && i32(PID) == i32(SENDER_TID); }
+
+    /** SIGKILL to a process from the kernel itself. The end of a pid namespace looks so too, but its sender exits. */
     boolean mayBeOom() {
-        return u32(SIGNR) == Signal.SIGKILL && !flag(HAS_INFO) && u32(SI_CODE) == Signal.SI_KERNEL && flag(GROUP)
-            && !flag(CPU_LIMIT) && !flag(EXITING);
+        return cause == Cause.KERNEL && i32(SIGNR) == Signal.SIGKILL && !flag(HAS_INFO)
+            && i32(CODE) == Signal.SI_KERNEL && flag(GROUP) && !flag(EXITING);
     }
+
+    /** The report of a child that a signal ended. */
+    boolean tellsOfDeath() {
+        int code = i32(CODE);
+        return cause == Cause.CHILD && (code == Signal.CLD_KILLED || code == Signal.CLD_DUMPED);
+    }
+
+    /** A sigval is an int or a pointer: an int leaves the upper half zero, or whatever was there before. */
+    long value() { return i32(VALUE + 4) == 0 ? i32(VALUE) : i64(VALUE); }
 }
 
 /** {@code sent}: by the running task, the line's "sender"; else by the kernel, and that task is just its "context". */
 enum Cause {
-    KILL(true), TKILL(true), QUEUE(true), CHILD(true), CGROUP(true), PDEATH(true),
-    TIMER(false), FAULT(false), SECCOMP(false), IO(false), TTY(false), PIPE(false), RLIMIT(false), OOM(false),
-    KERNEL(false);
+    KILL("kill"), TKILL("tgkill"), QUEUE("sigqueue"), CHILD("child"), CGROUP("cgroup.kill"), PDEATH("its parent died"),
+    TIMER("timer"), FAULT("fault"), SECCOMP("seccomp"), IO("input or output"), TTY("terminal"), PIPE("broken pipe"),
+    RLIMIT("limit"), OOM("out of memory"), KERNEL("kernel");
 
-    final boolean sent;
-    final byte[] json = ("\"" + name().toLowerCase(Locale.ROOT) + "\"").getBytes(ISO_8859_1);
+    final boolean sent = ordinal() < 6;
+    final String word = name().toLowerCase(Locale.ROOT), shown; // in a line, in the table
 
-    Cause(boolean sent) { this.sent = sent; }
+    Cause(String shown) { this.shown = shown; }
 }
 
 /** Signals, their codes and their results, by number. */
 final class Signal {
     // include/uapi/asm-generic/signal.h: the same on x86_64 and aarch64
-    static final int SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9;
-    static final int SIGSEGV = 11, SIGPIPE = 13, SIGALRM = 14, SIGCHLD = 17, SIGCONT = 18, SIGTSTP = 20, SIGTTIN = 21;
-    static final int SIGTTOU = 22, SIGURG = 23, SIGXCPU = 24, SIGXFSZ = 25, SIGVTALRM = 26, SIGPROF = 27;
-    static final int SIGWINCH = 28, SIGIO = 29, SIGSYS = 31, SIGRTMIN = 34, SIGRTMAX = 64; // as glibc counts
+    static final int SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11, SIGPIPE = 13;
+    static final int SIGCHLD = 17, SIGURG = 23, SIGXCPU = 24, SIGXFSZ = 25, SIGIO = 29, SIGSYS = 31;
+    static final int SIGRTMIN = 34, SIGRTMAX = 64; // as glibc counts
 
-    // include/uapi/asm-generic/siginfo.h
+    // include/uapi/asm-generic/siginfo.h, include/trace/events/signal.h
     static final int SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3, SI_ASYNCIO = -4;
     static final int SI_SIGIO = -5, SI_TKILL = -6, POLL_HUP = 6, SYS_SECCOMP = 1;
-    static final int CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_TRAPPED = 4, CLD_STOPPED = 5;
-    static final int CLD_CONTINUED = 6;
+    static final int CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_CONTINUED = 6;
+    static final int TRACE_SIGNAL_DELIVERED = 0, TRACE_SIGNAL_IGNORED = 1;
 
-    // include/trace/events/signal.h
-    static final int TRACE_SIGNAL_DELIVERED = 0, TRACE_SIGNAL_IGNORED = 1, TRACE_SIGNAL_ALREADY_PENDING = 2;
-    static final int TRACE_SIGNAL_OVERFLOW_FAIL = 3, TRACE_SIGNAL_LOSE_INFO = 4;
+    private static final String[] NAMES = names();
+    private static final String[] RESULTS = "delivered ignored pending overflow lose_info".split(" ");
+    private static final String[] SENDERS_CODES = list("SI_", "USER QUEUE TIMER MESGQ ASYNCIO SIGIO TKILL DETHREAD");
+    private static final String[] POLL_CODES = list("POLL_", "IN OUT MSG ERR PRI HUP");
+    private static final Map<Integer, String[]> KERNELS_CODES = Map.of(
+        SIGILL, list("ILL_", "ILLOPC ILLOPN ILLADR ILLTRP PRVOPC PRVREG COPROC BADSTK BADIADDR"),
+        SIGFPE, list("FPE_", "INTDIV INTOVF FLTDIV FLTOVF FLTUND FLTRES FLTINV FLTSUB"),
+        SIGSEGV, list("SEGV_", "MAPERR ACCERR BNDERR PKUERR ACCADI ADIDERR ADIPERR MTEAERR MTESERR CPERR"),
+        SIGBUS, list("BUS_", "ADRALN ADRERR OBJERR MCEERR_AR MCEERR_AO"),
+        SIGTRAP, list("TRAP_", "BRKPT TRACE BRANCH HWBKPT UNK PERF"),
+        SIGCHLD, list("CLD_", "EXITED KILLED DUMPED TRAPPED STOPPED CONTINUED"),
+        SIGSYS, list("SYS_", "SECCOMP USER_DISPATCH"));
 
-    private static final String[] STANDARD = ("HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM "
-            + "STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS").split(" ");
+    static final long FAULTS = mask("SEGV,BUS,FPE,ILL,TRAP"), TIMERS = mask("ALRM,VTALRM,PROF");
+    static final long TERMINALS = mask("HUP,INT,QUIT,TSTP,TTIN,TTOU,CONT,WINCH");
 
-    /** Bit n-1 for each signal n that ends a process, or dumps its core, unless it is handled: all but these. */
-    static final long FATAL = ~mask("CHLD,CONT,STOP,TSTP,TTIN,TTOU,URG,WINCH");
+    /** What ends a process, or dumps its core, unless it is handled: all but these. */
+    static final long FATAL = mask("^CHLD,CONT,STOP,TSTP,TTIN,TTOU,URG,WINCH");
 
-    private static final byte[][] NAMES = new byte[SIGRTMAX + 1][];
-    static {
-        for (int n = 1; n <= SIGRTMAX; n++) NAMES[n] = json(text(n));
-    }
-    private static final byte[][] CODES_BELOW = list("SI_", "USER QUEUE TIMER MESGQ ASYNCIO SIGIO TKILL DETHREAD");
-    private static final byte[][] POLL_CODES = list("POLL_", "IN OUT MSG ERR PRI HUP");
-    private static final byte[][][] CODES = new byte[SIGRTMAX + 1][][];
-    static {
-        CODES[SIGILL] = list("ILL_", "ILLOPC ILLOPN ILLADR ILLTRP PRVOPC PRVREG COPROC BADSTK BADIADDR");
-        CODES[SIGFPE] = list("FPE_", "INTDIV INTOVF FLTDIV FLTOVF FLTUND FLTRES FLTINV FLTSUB");
-        CODES[SIGSEGV] = list("SEGV_", "MAPERR ACCERR BNDERR PKUERR ACCADI ADIDERR ADIPERR MTEAERR MTESERR CPERR");
-        CODES[SIGBUS] = list("BUS_", "ADRALN ADRERR OBJERR MCEERR_AR MCEERR_AO");
-        CODES[SIGTRAP] = list("TRAP_", "BRKPT TRACE BRANCH HWBKPT UNK PERF");
-        CODES[SIGCHLD] = list("CLD_", "EXITED KILLED DUMPED TRAPPED STOPPED CONTINUED");
-        CODES[SIGSYS] = list("SYS_", "SECCOMP USER_DISPATCH");
-    }
-    private static final byte[][] RESULTS = list("", "delivered ignored pending overflow lose_info");
-    private static final byte[] KERNEL = json("SI_KERNEL");
+    /** Such as SIGKILL; null for a number that has no name. */
+    static String name(int signr) { return at(NAMES, signr); }
+    static String result(int result) { return at(RESULTS, result); }
 
-    /** Such as {@code KILL}; a number that has no name stays one. */
-    static String shortName(int n) { return n > 0 && n <= SIGRTMAX ? text(n).substring(3) : String.valueOf(n); }
+    /** Such as KILL; a number that has no name stays one. */
+    static String shortName(int signr) { return name(signr) != null ? name(signr).substring(3) : "" + signr; }
 
-    /** The name as a JSON string, or null for a number that has none. */
-    static byte[] name(int signr) { return at(NAMES, signr); }
-    static byte[] result(int result) { return at(RESULTS, result); }
-
-    static byte[] code(int signr, int code, Cause cause) {
-        if (code == SI_KERNEL) return KERNEL;
-        if (code <= 0) return at(CODES_BELOW, -code);
-        byte[][] codes = cause == Cause.IO ? POLL_CODES : at(CODES, signr);
+    static String code(int signr, int code, Cause cause) {
+        if (code == SI_KERNEL) return "SI_KERNEL";
+        if (code <= 0) return at(SENDERS_CODES, -code);
+        String[] codes = cause == Cause.IO ? POLL_CODES : KERNELS_CODES.get(signr);
         return codes == null ? null : at(codes, code - 1);
     }
 
     /** Codes that come with a union sigval. */
     static boolean hasValue(int code) { return code == SI_QUEUE || code == SI_TIMER || code == SI_MESGQ; }
 
-    /** A sigval is an int or a pointer: an int leaves the upper half zero, or whatever was there before. */
-    static long value(long sigval) { return sigval >>> 32 == 0 ? (int) sigval : sigval; }
-
     /** include/uapi/linux/audit.h: AUDIT_ARCH_* */
-    static byte[] arch(int arch) {
-        return json(switch (arch) {
+    static String arch(int arch) {
+        return switch (arch) {
             case 0xC000003E -> "x86_64";
             case 0x40000003 -> "i386";
             case 0xC00000B7 -> "aarch64";
             case 0x40000028 -> "arm";
-            default -> "0x" + Integer.toHexString(arch);
-        });
+            default -> Json.hex(arch & 0xFFFF_FFFFL);
+        };
     }
 
     /** Bit n-1 for each signal n of a list such as {@code TERM,9,SIGRTMIN+1}; {@code ^LIST}: for all others. */
@@ -613,338 +601,101 @@ final class Signal {
     static long bit(int signr) { return 1L << signr - 1; }
 
     private static int number(String name, String list) {
-        String wanted = name.toUpperCase(Locale.ROOT);
-        if (!wanted.startsWith("SIG")) wanted = "SIG" + wanted;
-        for (int n = 1; n <= SIGRTMAX; n++) {
-            if (name.equals(String.valueOf(n)) || wanted.equals(text(n))) return n;
-            if (n >= SIGRTMIN && wanted.equals(realtime(n))) return n; // SIGRTMIN+16 is SIGRTMAX-14
-        }
+        String wanted = "SIG" + name.toUpperCase(Locale.ROOT).replaceFirst("^SIG", "");
+        for (int n = 1; n <= SIGRTMAX; n++) // RTMIN+16 is RTMAX-14
+            if (name.equals("" + n) || wanted.equals(NAMES[n]) || wanted.equals("SIGRTMIN+" + (n - SIGRTMIN))) return n;
         throw Failure.usage("--signal " + list, "'" + name + "' is no signal; kill -l lists names and numbers");
     }
 
     /** As bash's kill -l: the upper half counts down from SIGRTMAX; 32 and 33 are glibc's own. */
-    private static String text(int n) {
-        if (n < 32) return "SIG" + STANDARD[n - 1];
-        if (n > 49) return n == SIGRTMAX ? "SIGRTMAX" : "SIGRTMAX" + (n - SIGRTMAX);
-        return realtime(n);
+    private static String[] names() {
+        String[] names = Arrays.copyOf(list("SIG", "0 HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM "
+            + "TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"), SIGRTMAX + 1);
+        for (int n = 32; n < 50; n++) names[n] = "SIGRTMIN" + (n > SIGRTMIN ? "+" : "") + (n - SIGRTMIN);
+        for (int n = 50; n < SIGRTMAX; n++) names[n] = "SIGRTMAX" + (n - SIGRTMAX);
+        names[0] = null;
+        names[SIGRTMIN] = "SIGRTMIN";
+        names[SIGRTMAX] = "SIGRTMAX";
+        return names;
     }
 
-    private static String realtime(int n) {
-        return n == SIGRTMIN ? "SIGRTMIN" : "SIGRTMIN" + (n > SIGRTMIN ? "+" : "") + (n - SIGRTMIN);
+    private static String[] list(String prefix, String names) {
+        return (prefix + names.replace(" ", " " + prefix)).split(" ");
     }
 
-    private static byte[][] list(String prefix, String names) {
-        String[] words = names.split(" ");
-        byte[][] list = new byte[words.length][];
-        for (int i = 0; i < list.length; i++) list[i] = json(prefix + words[i]);
-        return list;
-    }
-
-    private static byte[] json(String name) { return ("\"" + name + "\"").getBytes(ISO_8859_1); }
-    private static <T> T at(T[] list, int i) { return i >= 0 && i < list.length ? list[i] : null; }
+    private static String at(String[] list, int i) { return i >= 0 && i < list.length ? list[i] : null; }
 }
 
-// §3 ── The way into the kernel ──────────────────────────────────────────────────────────────────────────────────────
-// Open the object, create its maps, relocate, load the prog, attach: what libbpf would do, for just this object.
+// §3 ── The line and the table ───────────────────────────────────────────────────────────────────────────────────────
+// From events to lines of JSON, strict whatever a process calls itself, and to rows for a person.
 
-/** The progs, attached; the ring buffer that one fills; the memory that they share with this process. */
-final class Tracer implements AutoCloseable {
-    final RingBuffer ring;
-    private final int link, oomLink; // -1: cannot watch the OOM killer
-    private final MemorySegment shared; // the object's .bss
-    private final long listening, parked, dropped, victims; // where in it
-    private final boolean tellsOom;
-    private boolean recording;
-    private long droppedBefore;
-
-    private static final String SIGNAL_GENERATE = "signal_generate", MARK_VICTIM = "mark_victim";
-    private static final int VICTIMS = 256, VICTIM_SIZE = 16, VICTIM_TIME = 8; // signals.bpf.c
-    private static final VarHandle WORD = JAVA_INT.varHandle(), COUNTER = JAVA_LONG.varHandle();
-
-    /** How long after its SIGKILL the OOM killer may take to mark the victim, ns. It takes microseconds on its way. */
-    private static final long MARKED_WITHIN = 20_000_000;
-
-    private Tracer(RingBuffer ring, int link, int oomLink, MemorySegment shared, BpfObject object, boolean sentOnly) {
-        this.ring = ring;
-        this.link = link;
-        this.oomLink = oomLink;
-        this.shared = shared;
-        this.listening = object.symbol("listening").value();
-        this.parked = object.symbol("parked").value();
-        this.dropped = object.symbol("dropped").value();
-        this.victims = object.symbol("victims").value();
-        tellsOom = oomLink >= 0 && !sentOnly;
-    }
-
-    /** Throws a Failure that names the step, the errno and what to do. What it leaves open, exit closes. */
-    static Tracer attach(Options options) {
-        BpfObject object = BpfObject.open("signals.bpf.o");
-        Kernel.raiseMemlock();
-        if (Kernel.crashesInterpreting()) throw new Failure(Kernel.BPF_JIT_ENABLE, "EOPNOTSUPP",
-            "aarch64 kernels crash when they interpret bpf_get_current_task(): sysctl net.core.bpf_jit_enable=1");
-
-        int events = Bpf.createRingBuffer("events", options.ring);
-        int bss = Bpf.createArray(".bss", object.size(".bss"), Bpf.BPF_F_MMAPABLE);
-        object.set("signals", options.signals, 8);
-        object.set("target", options.target, 4);
-        object.set("sender", options.sender, 4);
-        object.set("reader", Kernel.isInInitialPidNamespace() ? ProcessHandle.current().pid() : 0, 4);
-        boolean brief = options.brief && options.sender == 0 && !options.print; // the others need a whole record
-        object.set("brief", brief ? 1 : 0, 4);
-        object.set("deaths", options.fatal ? 1 : 0, 4);
-        try (Btf kernel = Btf.ofKernel()) {
-            int link = attachToSignals(object, kernel, events, bss), oomLink = attachToOomKiller(object, kernel, bss);
-            long size = object.size(".bss") + Kernel.PAGE_SIZE - 1 & -Kernel.PAGE_SIZE;
-            MemorySegment shared = Kernel.mmap("map .bss", bss, 0, size, true);
-            Kernel.close(bss); // the link holds the prog, which holds its maps
-            return new Tracer(new RingBuffer(events, options.ring), link, oomLink, shared, object, options.sender != 0);
-        }
-    }
-
-    /** With types, by which the prog loads from the kernel's structs directly; without, where that is refused. */
-    private static int attachToSignals(BpfObject object, Btf kernel, int events, int bss) {
-        int types = kernel.typedef("btf_trace_" + SIGNAL_GENERATE);
-        int link = types != Bpf.UNTYPED ? attachToSignals(object, kernel, events, bss, types) : -1;
-        return link >= 0 ? link : attachToSignals(object, kernel, events, bss, Bpf.UNTYPED);
-    }
-
-    private static int attachToSignals(BpfObject object, Btf kernel, int events, int bss, int types) {
-        int rodata = Bpf.createArray(".rodata", object.size(".rodata"), Bpf.BPF_F_RDONLY_PROG);
-        object.set("direct", types == Bpf.UNTYPED ? 0 : 1, 4);
-        Bpf.update(rodata, object.bytes(".rodata"));
-        Bpf.freeze(rodata); // from here on the verifier takes its values for constants
-
-        Map<String, Integer> maps = Map.of(".maps", events, ".rodata", rodata, ".bss", bss);
-        byte[] insns = object.relocate(BpfObject.ON_SIGNAL, maps, kernel);
-        int prog = Bpf.load("on_signal", insns, object.license(), types);
-        Kernel.close(rodata);
-        return prog < 0 ? prog : link(SIGNAL_GENERATE, prog, types);
-    }
-
-    /** The link holds the prog, which ends with it. */
-    private static int link(String tracepoint, int prog, int types) {
-        try {
-            return Bpf.openRawTracepoint(tracepoint, prog, types);
-        } finally {
-            Kernel.close(prog);
-        }
-    }
-
-    /** Signals does without, if need be: then the OOM killer's are just the kernel's. */
-    private static int attachToOomKiller(BpfObject object, Btf kernel, int bss) {
-        try {
-            byte[] insns = object.relocate(BpfObject.ON_MARK_VICTIM, Map.of(".bss", bss), kernel);
-            int prog = Bpf.load("on_mark_victim", insns, object.license(), Bpf.UNTYPED);
-            return link(MARK_VICTIM, prog, Bpf.UNTYPED);
-        } catch (Failure e) {
-            Log.warn(e.getMessage() + "; the cause oom will not be told");
-            return -1;
-        }
-    }
-
-    /** Reads the next of the samples that the ring copied into the event; false when it has read them all. */
-    boolean next(Event event) {
-        if (!ring.next(event)) return false;
-        event.oomVictim = tellsOom && event.mayBeOom() && isVictim(event);
-        return true;
-    }
-
-    /** The OOM killer sends first and marks its victim right after: it may be about to do so, and is waited for. */
-    private boolean isVictim(Event event) {
-        long sent = event.u64(Event.TIME), began = System.nanoTime();
-        while (true) {
-            long now = System.nanoTime();
-            boolean tooLate = now - Math.min(sent, began) > MARKED_WITHIN; // in a time namespace, sent is any number
-            if (isMarked(event.u32(Event.PID), sent)) return true;
-            if (tooLate) return false;
-            Kernel.sleep(MARKED_WITHIN / 100);
-        }
-    }
-
-    private boolean isMarked(long pid, long sent) {
-        for (long at = victims; at < victims + VICTIMS * VICTIM_SIZE; at += VICTIM_SIZE) {
-            long after = (long) COUNTER.getOpaque(shared, at + VICTIM_TIME) - sent;
-            if ((long) COUNTER.getOpaque(shared, at) == pid && after >= 0 && after <= MARKED_WITHIN) return true;
-        }
-        return false;
-    }
-
-    /** With nobody listening the prog reserves nothing. */
-    void listen(boolean wanted) {
-        if (wanted == recording) return;
-        recording = wanted;
-        WORD.setOpaque(shared, listening, wanted ? 1 : 0);
-        Log.debug(wanted ? "recording" : "recording nothing, as nobody listens");
-    }
-
-    /**
-     * Asks for a wake-up with the next record. Pairs with xchg() in bpf_ringbuf_commit(): either the prog sees this
-     * store, or the look at the ring that follows it sees the record. signals.bpf.c tells the other half at submit().
-     */
-    void park(boolean wanted) {
-        WORD.setOpaque(shared, parked, wanted ? 1 : 0);
-        VarHandle.fullFence();
-    }
-
-    /** Signals that went unrecorded since the last call, because the ring buffer was full. */
-    long newlyDropped() {
-        long now = (long) COUNTER.getOpaque(shared, dropped), before = droppedBefore;
-        droppedBefore = now;
-        return now - before;
-    }
-
-    @Override public void close() {
-        Kernel.close(link);
-        if (oomLink >= 0) Kernel.close(oomLink);
-        ring.close();
-        Kernel.munmap(shared);
-    }
-}
-
-// §4 ── The ring buffer ──────────────────────────────────────────────────────────────────────────────────────────────
-// kernel/bpf/ringbuf.c maps three things in a row: the page of consumer_pos, which is ours to write; the page of
-// producer_pos; the data. It maps the data once more behind, so that a record that wraps is still one piece of memory:
-// the copy here does without, which halves what is resident. A record is an 8-byte header and a sample, rounded up to
-// 8 bytes.
-//
-// Hot path: no locks, no logging, no allocation, no system call until the ring is empty.
-
-final class RingBuffer implements AutoCloseable {
-    // include/uapi/linux/bpf.h
-    private static final int BPF_RINGBUF_BUSY_BIT = 1 << 31, BPF_RINGBUF_DISCARD_BIT = 1 << 30, BPF_RINGBUF_HDR_SZ = 8;
-
-    private static final VarHandle POSITION = JAVA_LONG.varHandle(), HEADER = JAVA_INT.varHandle();
-
-    final int fd;
-    private final MemorySegment consumerPage, producerPage, data;
-    private final long size;
-    private long consumer; // everything before it has been copied
-
-    // The records copied last. One copy of many costs a fraction of many copies, and their room is free at once.
-    private final byte[] records = new byte[32 << 10];
-    private final ByteBuffer headers = ByteBuffer.wrap(records).order(ByteOrder.nativeOrder());
-    private int next, end;
-
-    RingBuffer(int fd, long size) {
-        this.fd = fd;
-        this.size = size;
-        consumerPage = Kernel.mmap("ring buffer's consumer_pos", fd, 0, Kernel.PAGE_SIZE, true);
-        producerPage = Kernel.mmap("ring buffer", fd, Kernel.PAGE_SIZE, Kernel.PAGE_SIZE + size, false);
-        data = producerPage.asSlice(Kernel.PAGE_SIZE);
-    }
-
-    /**
-     * Copies records out, up to the first one that is reserved and not yet submitted, and gives their room back to
-     * the prog. True if there were more than it copies at once.
-     */
-    boolean fill() {
-        next = end = 0;
-        boolean fits = true;
-        // Pairs with smp_store_release(&rb->producer_pos) in __bpf_ringbuf_reserve().
-        for (long left = (long) POSITION.getAcquire(producerPage, 0L) - consumer; end < left && fits;) {
-            // Pairs with xchg(&hdr->len) in bpf_ringbuf_commit().
-            int header = (int) HEADER.getAcquire(data, consumer + end & size - 1);
-            if (isBusy(header)) break;
-            fits = end + recordSize(header) <= records.length;
-            if (fits) end += recordSize(header);
-        }
-        long start = consumer & size - 1;
-        int unwrapped = (int) Math.min(end, size - start);
-        MemorySegment.copy(data, JAVA_BYTE, start, records, 0, unwrapped);
-        MemorySegment.copy(data, JAVA_BYTE, 0, records, unwrapped, end - unwrapped);
-        consumer += end;
-        POSITION.setRelease(consumerPage, 0L, consumer); // pairs with smp_load_acquire(&rb->consumer_pos)
-        return !fits;
-    }
-
-    /** Reads the next of the samples copied into the event; false when it has read them all. */
-    boolean next(Event event) {
-        while (next < end) {
-            int header = headers.getInt(next), sample = next + BPF_RINGBUF_HDR_SZ;
-            next += recordSize(header);
-            if (isDiscarded(header)) continue; // a record that only carried a wake-up
-            event.read(records, sample, sampleSize(header));
-            return true;
-        }
-        return false;
-    }
-
-    private static boolean isBusy(int header) { return (header & BPF_RINGBUF_BUSY_BIT) != 0; }
-    private static boolean isDiscarded(int header) { return (header & BPF_RINGBUF_DISCARD_BIT) != 0; }
-    private static int sampleSize(int header) { return header & ~BPF_RINGBUF_DISCARD_BIT; }
-    private static int recordSize(int header) { return BPF_RINGBUF_HDR_SZ + sampleSize(header) + 7 & ~7; }
-
-    @Override public void close() {
-        Kernel.munmap(producerPage);
-        Kernel.munmap(consumerPage);
-        Kernel.close(fd);
-    }
-}
-
-// §5 ── The line ─────────────────────────────────────────────────────────────────────────────────────────────────────
-// From events to lines of JSON in bytes. Strict JSON, whatever a process calls itself.
-//
-// Hot path, but for a cgroup that is seen for the first time, and the first line of each second.
-
+/**
+ * Lines of JSON, in bytes, until clear(). A key without a value is left out.
+ *
+ * Hot path: no locks, no logging, no allocation while target and sender stay the same, as they do in a storm.
+ */
 final class Json {
-    // The longest line: two cgroup paths and a command line of nothing but escapes, six bytes for one.
+    // The longest line: two cgroups' paths and a command line of nothing but escapes, six bytes for one.
     private static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + Event.CMDLINE_MAX) + 2048;
 
-    /** Whole lines, that many, in that many bytes: until clear(). */
-    final byte[] text = new byte[Backlog.BLOCK_SIZE];
+    /** The keys, each after its comma: over an object's first comma goes its brace. */
+    private enum Key {
+        PID, SIGNR, SIGNAL, TIME, COMM, TGID, UID, CGROUP, CAUSE, CODE, RESULT, GROUP, STATUS, ADDR, SYSCALL, ARCH,
+        VALUE, SENDER, CONTEXT, TID, CMDLINE, PPID, PARENT, DROPPED;
+
+        final byte[] json = (",\"" + name().toLowerCase(Locale.ROOT) + "\":").getBytes(ISO_8859_1);
+    }
+
+    private static final byte[] PAIRS = new byte[200]; // the digits of 0 to 99, two each
+    static {
+        for (int i = 0; i < PAIRS.length; i++) PAIRS[i] = (byte) ('0' + (i % 2 == 0 ? i / 20 : i / 2 % 10));
+    }
+
+    final byte[] text = new byte[Backlog.BLOCK_SIZE]; // whole lines
     int lines, size;
     private int at; // in the line that is being written, which starts at size
 
     private final boolean brief;
     private final Cgroups cgroups = new Cgroups();
-    private final Memo target = new Memo(), sender = new Memo();
-    private long clock;  // CLOCK_REALTIME - CLOCK_MONOTONIC, ns
-    private long second; // the one that date holds
-    private byte[] date = {};
-
-    /** The keys, each after its comma: an object's first one has a brace put over it. */
-    private enum Key {
-        PID, SIGNR, SIGNAL, TIME, COMM, TGID, UID, CGROUP, CAUSE, CODE, RESULT, GROUP, STATUS, ADDR, SYSCALL, ARCH,
-        VALUE, SENDER, CONTEXT, TID, CMDLINE, PPID, PARENT, DROPPED;
-
-        final byte[] json = ascii(",\"" + name().toLowerCase(Locale.ROOT) + "\":");
-    }
-
-    private static final byte[] TRUE = ascii("true"), FALSE = ascii("false");
-    private static final byte[] ELLIPSIS = "…".getBytes(UTF_8);
+    private final Memo name = new Memo(), target = new Memo(), kind = new Memo(), sender = new Memo();
+    private long lastKind = -1;
+    private long clock;       // CLOCK_REALTIME - CLOCK_MONOTONIC, ns
+    private long second = -1; // since the epoch: the one that date tells
+    private byte[] date;
 
     Json(boolean brief) { this.brief = brief; }
 
-    /** Before each batch: notices a clock that was set. Differences below a millisecond are the measurement's own. */
+    /** Call before each batch: the wall clock may have been set. Below a millisecond, the measurement itself varies. */
     void setClock() {
         long before = System.nanoTime();
         Instant now = Instant.now();
-        long after = System.nanoTime(), offset = now.getEpochSecond() * 1_000_000_000 + now.getNano() - after;
-        boolean interrupted = after - before > 100_000 && clock != 0;
+        long offset = now.getEpochSecond() * 1_000_000_000 + now.getNano() - before;
+        boolean interrupted = System.nanoTime() - before > 100_000 && clock != 0;
         if (!interrupted && Math.abs(offset - clock) > 1_000_000) clock = offset;
     }
 
     /** When it was sent, ns since the epoch. */
-    long time(Event event) { return event.u64(Event.TIME) + clock; }
+    long time(Event event) { return event.i64(Event.TIME) + clock; }
 
     boolean hasRoom() { return text.length - size >= LINE_MAX; }
     void clear() { lines = size = at = 0; }
 
-    /** Writes the event's line. */
-    void encode(Event event) {
-        put(Key.PID).number(event.u32(Event.PID)).put(Key.SIGNR).number(event.u32(Event.SIGNR));
-        if (!brief) {
-            Cause cause = event.cause();
-            signal(event, cause);
-            carried(event, cause);
-            sender(event, cause);
-        }
-        end();
-    }
-
     /** Writes the line that tells of signals unrecorded. */
     void encodeDropped(long signals) {
         put(Key.DROPPED).number(signals);
+        end();
+    }
+
+    /** Writes the event's line. */
+    void encode(Event event) {
+        put(Key.PID).number(event.i32(Event.PID)).put(Key.SIGNR).number(event.i32(Event.SIGNR));
+        if (!brief) {
+            signal(event);
+            carried(event);
+            put(event.cause.sent ? Key.SENDER : Key.CONTEXT);
+            if (sender.differs(event, Event.SENDER_PID, Event.CMDLINE + event.cmdlineSize())) sender(event);
+            put(sender);
+        }
         end();
     }
 
@@ -956,159 +707,128 @@ final class Json {
         lines++;
     }
 
-    private void signal(Event event, Cause cause) {
-        int signr = event.u32(Event.SIGNR), code = event.u32(Event.SI_CODE), result = event.u32(Event.RESULT);
-        put(Key.SIGNAL).nameOr(Signal.name(signr), signr).put(Key.TIME).time(time(event));
-        if (target.differs(event, Event.TGID, Event.COMM + Event.COMM_SIZE)) target(event);
-        put(target.text, target.size).put(Key.CAUSE).put(cause.json);
-        put(Key.CODE).nameOr(Signal.code(signr, code, cause), code);
-        put(Key.RESULT).nameOr(Signal.result(result), result);
-        put(Key.GROUP).put(event.flag(Event.GROUP) ? TRUE : FALSE);
-    }
-
-    private void target(Event event) {
-        int start = at;
-        put(Key.COMM).name(event, Event.COMM).put(Key.TGID).number(event.u32(Event.TGID));
-        put(Key.UID).number(event.u32(Event.UID) & 0xFFFF_FFFFL);
-        cgroup(event.u64(Event.CGROUP));
-        at = target.keep(text, start, at);
+    private void signal(Event event) {
+        int signr = event.i32(Event.SIGNR), code = event.i32(Event.CODE), result = event.i32(Event.RESULT), start = at;
+        boolean group = event.flag(Event.GROUP);
+        long thisKind = (long) code << 32 | signr << 16 | result << 8 | event.cause.ordinal() << 1 | (group ? 1 : 0);
+        boolean another = thisKind != lastKind;
+        lastKind = thisKind;
+        if (another) {
+            put(Key.SIGNAL).nameOr(Signal.name(signr), signr).put(Key.TIME);
+            at = name.keep(text, start, at);
+            put(Key.CAUSE).quote(event.cause.word).put(Key.CODE).nameOr(Signal.code(signr, code, event.cause), code);
+            put(Key.RESULT).nameOr(Signal.result(result), result).put(Key.GROUP).put(group ? "true" : "false");
+            at = kind.keep(text, start, at);
+        }
+        if (target.differs(event, Event.TGID, Event.COMM + Event.COMM_SIZE)) {
+            put(Key.COMM, event.name(Event.COMM)).put(Key.TGID).number(event.i32(Event.TGID));
+            put(Key.UID).number(Integer.toUnsignedLong(event.i32(Event.UID)));
+            put(Key.CGROUP, cgroups.path(event.i64(Event.CGROUP)));
+            at = target.keep(text, start, at);
+        }
+        put(name).time(time(event)).put(target).put(kind);
     }
 
     /** What this kind of signal carries: where the kernel's siginfo has it, and only there. */
-    private void carried(Event event, Cause cause) {
-        int code = event.u32(Event.SI_CODE);
-        switch (cause) {
-            case CHILD -> put(Key.STATUS).number(event.u32(Event.SI_STATUS));
-            case SECCOMP -> put(Key.SYSCALL).number(event.u32(Event.SI_SYSCALL))
-                .put(Key.ARCH).put(Signal.arch(event.u32(Event.SI_ARCH)));
-            default -> {
-                if (cause == Cause.FAULT && code != Signal.SI_KERNEL) put(Key.ADDR).hex(event.u64(Event.SI_ADDR));
-                if (Signal.hasValue(code)) put(Key.VALUE).number(Signal.value(event.u64(Event.SI_VALUE)));
-            }
-        }
+    private void carried(Event event) {
+        int code = event.i32(Event.CODE);
+        if (event.cause == Cause.CHILD) put(Key.STATUS).number(event.i32(Event.STATUS));
+        if (event.cause == Cause.FAULT && code != Signal.SI_KERNEL) put(Key.ADDR).quote(hex(event.i64(Event.ADDR)));
+        if (Signal.hasValue(code)) put(Key.VALUE).number(event.value());
+        if (event.cause != Cause.SECCOMP) return;
+        put(Key.SYSCALL).number(event.i32(Event.SYSCALL)).put(Key.ARCH).quote(Signal.arch(event.i32(Event.ARCH)));
     }
 
-    /** Who sent it, or who just ran. */
-    private void sender(Event event, Cause cause) {
-        put(cause.sent ? Key.SENDER : Key.CONTEXT);
-        if (sender.differs(event, Event.SENDER_PID, Event.SENDER_CMDLINE + event.cmdlineSize())) sender(event);
-        put(sender.text, sender.size);
-    }
-
+    /** Who sent it, or who was running. */
     private void sender(Event event) {
         int start = at;
-        put(Key.PID).number(event.u32(Event.SENDER_PID)).put(Key.TID).number(event.u32(Event.SENDER_TID));
-        put(Key.UID).number(event.u32(Event.SENDER_UID) & 0xFFFF_FFFFL);
-        put(Key.COMM).name(event, Event.SENDER_COMM);
-        cmdline(event);
-        put(Key.PPID).number(event.u32(Event.SENDER_PPID)).put(Key.PARENT).name(event, Event.SENDER_PARENT);
-        cgroup(event.u64(Event.SENDER_CGROUP));
+        put(Key.PID).number(event.i32(Event.SENDER_PID)).put(Key.TID).number(event.i32(Event.SENDER_TID));
+        put(Key.UID).number(Integer.toUnsignedLong(event.i32(Event.SENDER_UID)));
+        put(Key.COMM, event.name(Event.SENDER_COMM)).put(Key.CMDLINE, event.cmdline());
+        put(Key.PPID).number(event.i32(Event.SENDER_PPID)).put(Key.PARENT, event.name(Event.SENDER_PARENT));
+        put(Key.CGROUP, cgroups.path(event.i64(Event.SENDER_CGROUP)));
         text[start] = '{';
         text[at++] = '}';
         at = sender.keep(text, start, at);
     }
 
-    private void cgroup(long id) {
-        byte[] path = cgroups.path(id);
-        if (path.length > 0) put(Key.CGROUP).string(path, 0, path.length);
+    /** What a process chose. */
+    private Json put(Key key, String value) {
+        if (value == null) return this;
+        byte[] quoted = ("\"" + Text.json(value) + "\"").getBytes(UTF_8);
+        return put(key).put(quoted, quoted.length);
     }
 
-    /** Arguments end in NUL each: a space stands between them here. A command line that was cut ends in an ellipsis. */
-    private void cmdline(Event event) {
-        int end = event.cmdlineEnd();
-        if (end == Event.SENDER_CMDLINE) return;
-        put(Key.CMDLINE).string(event.sample, Event.SENDER_CMDLINE, end);
-        boolean cut = event.u64(Event.CMDLINE_SIZE) > Event.CMDLINE_MAX;
-        if (!cut || end < Event.SENDER_CMDLINE + Event.CMDLINE_MAX - 1) return; // or a short title over a long argv
-        at--;
-        put(ELLIPSIS);
-        text[at++] = '"';
-    }
-
-    private Json name(Event event, int from) { return string(event.sample, from, event.nameEnd(from)); }
-
+    private Json put(Memo memo) { return put(memo.text, memo.size); }
     private Json put(Key key) { return put(key.json, key.json.length); }
-    private Json put(byte[] text) { return put(text, text.length); }
 
-    private Json put(byte[] text, int size) {
-        System.arraycopy(text, 0, this.text, at, size);
+    private Json put(byte[] bytes, int size) {
+        System.arraycopy(bytes, 0, text, at, size);
         at += size;
         return this;
     }
 
-    private Json nameOr(byte[] name, long number) { return name != null ? put(name) : number(number); }
-
-    private Json number(long n) {
-        if (n < 0) text[at++] = '-';
-        int start = at;
-        for (; n != (int) n; n /= 10) digit((int) (n % 10)); // C1 calls a function to divide a long
-        int rest = (int) n;
-        do digit(rest % 10); while ((rest /= 10) != 0);
-        for (int i = start, j = at - 1; i < j; i++, j--) {
-            byte last = text[j];
-            text[j] = text[i];
-            text[i] = last;
-        }
+    @SuppressWarnings("deprecation") // it takes the low byte of each character: these are ASCII
+    private Json put(String ascii) {
+        ascii.getBytes(0, ascii.length(), text, at);
+        at += ascii.length();
         return this;
     }
 
-    private void digit(int digit) { text[at++] = (byte) ('0' + Math.abs(digit)); }
+    private Json quote(String ascii) { return put("\"").put(ascii).put("\""); }
+    private Json nameOr(String name, int number) { return name != null ? quote(name) : number(number); }
 
-    /** An address, as a string: JSON's numbers are doubles to many readers. */
-    private Json hex(long n) { return put(ascii("\"0x" + Long.toHexString(n) + "\"")); }
+    /** As a string: to many readers, JSON's numbers are doubles. */
+    static String hex(long address) { return "0x" + Long.toHexString(address); }
+
+    private Json number(long n) {
+        if (n != (int) n || n < 0) return put(Long.toString(n));
+        int left = (int) n, digits = 1;
+        for (long limit = 10; left >= limit; limit *= 10) digits++;
+        int i = at += digits;
+        while (left >= 100) {
+            int rest = (int) (left * 0x51EB851FL >>> 37); // left / 100, for which C1 has no such trick
+            i = pair(i, left - 100 * rest);
+            left = rest;
+        }
+        if (left >= 10) pair(i, left);
+        else text[i - 1] = (byte) ('0' + left);
+        return this;
+    }
+
+    private int pair(int end, int n) {
+        text[end - 2] = PAIRS[2 * n];
+        text[end - 1] = PAIRS[2 * n + 1];
+        return end - 2;
+    }
 
     /** RFC 3339 in UTC, with all nine digits of the nanoseconds. */
-    private Json time(long nanoseconds) {
-        long now = Math.floorDiv(nanoseconds, 1_000_000_000L);
-        if (now != second || date.length == 0) {
-            second = now;
-            date = ascii("\"" + utc(now) + ".");
+    private Json time(long time) {
+        long nanoseconds = time - second * 1_000_000_000;
+        if (nanoseconds < 0 || nanoseconds >= 1_000_000_000) {
+            second = Math.floorDiv(time, 1_000_000_000L);
+            date = ("\"" + Instant.ofEpochSecond(second)).getBytes(ISO_8859_1);
+            nanoseconds = time - second * 1_000_000_000;
         }
-        put(date);
-        int rest = (int) (nanoseconds - now * 1_000_000_000);
-        for (int i = 9; i > 0; rest /= 10) text[at + --i] = (byte) ('0' + rest % 10);
-        at += 9;
+        put(date, date.length - 1).number(1_000_000_000 + nanoseconds); // without its Z
+        text[at - 10] = '.'; // over the digit that is one too many
         text[at++] = 'Z';
         text[at++] = '"';
         return this;
     }
-
-    /**
-     * A JSON string of a process's bytes. What is not UTF-8 becomes U+FFFD, a NUL a space. Control characters are
-     * escaped, those that JSON would allow too: they are to reach no terminal.
-     */
-    private Json string(byte[] bytes, int from, int end) {
-        StringBuilder text = new StringBuilder().append('"');
-        for (char c : new String(bytes, from, end - from, UTF_8).replace('\0', ' ').toCharArray()) {
-            if (c == '"' || c == '\\') text.append('\\').append(c);
-            else if (Character.isISOControl(c)) text.append("\\u").append(HexFormat.of().toHexDigits(c));
-            else text.append(c);
-        }
-        return put(text.append('"').toString().getBytes(UTF_8));
-    }
-
-    /** Such as {@code 2026-11-22T19:54:02}. */
-    static String utc(long second) {
-        LocalDate day = LocalDate.ofEpochDay(Math.floorDiv(second, 86_400));
-        int time = (int) Math.floorMod(second, 86_400L);
-        return day + "T" + two(time / 3600) + ":" + two(time / 60 % 60) + ":" + two(time % 60);
-    }
-
-    static String two(int n) { return n < 10 ? "0" + n : "" + n; }
-    private static byte[] ascii(String text) { return text.getBytes(ISO_8859_1); }
 }
 
-/** The text of a part of the record: it serves again while that part stays the same, as it does in a storm. */
+/** The text of a part of the record. It is used again while that part stays the same, as it does in a storm. */
 final class Memo {
-    private final byte[] part = new byte[Event.SIZE];
+    private final byte[] part = new byte[Event.CMDLINE + Event.CMDLINE_MAX];
     private int partSize;
     byte[] text = {};
     int size;
 
     boolean differs(Event event, int from, int to) {
-        if (Arrays.equals(event.sample, from, to, part, 0, partSize)) return false;
+        if (Arrays.equals(event.bytes, event.at + from, event.at + to, part, 0, partSize)) return false;
         partSize = to - from;
-        System.arraycopy(event.sample, from, part, 0, partSize);
+        System.arraycopy(event.bytes, event.at + from, part, 0, partSize);
         return true;
     }
 
@@ -1121,437 +841,300 @@ final class Memo {
     }
 }
 
-/**
- * Paths of cgroups by their ids. An id is the inode number of the cgroup's folder and never used again, so an entry
- * never goes stale; the newest id takes the slot of an older one.
- */
-final class Cgroups {
-    static final int PATH_MAX = 4096;
-    private static final int SLOTS = 1024, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
-    private static final byte[] UNKNOWN = {};
+/** What other processes call themselves, made harmless, and how much room it takes on a terminal. */
+final class Text {
+    private static final String ELLIPSIS = Output.CHARSET.newEncoder().canEncode('…') ? "…" : "~";
 
-    private final long[] ids = new long[SLOTS];
-    private final byte[][] paths = new byte[SLOTS][];
-    private final byte[] mount = mount();
-    private final int mountFd = mount.length > 0 ? Kernel.open(mount) : -1;
+    /** Letters, symbols and marks that show nothing, though Unicode counts them as visible. */
+    private static final String UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0";
 
-    /** Such as {@code /system.slice/cron.service}; empty where it cannot be told. */
-    byte[] path(long id) {
-        int slot = (int) id & SLOTS - 1;
-        if (ids[slot] == id && paths[slot] != null) return paths[slot];
-        byte[] path = mountFd < 0 ? UNKNOWN : resolve(id);
-        if (path == null) return UNKNOWN;
-        ids[slot] = id;
-        return paths[slot] = path;
-    }
+    /** As in a JSON string: what would move a cursor, turn text around or stay unseen becomes \\uXXXX. */
+    static String json(String text) { return harmless(text.replace("\\", "\\\\").replace("\"", "\\\"")); }
 
-    /** By the file handle that the id is: one look-up, where a walk would read every folder. Null: try again. */
-    private byte[] resolve(long id) {
-        int fd = Kernel.openByHandle(mountFd, FILEID_KERNFS, id);
-        if (fd == -Kernel.EMFILE) return null;
-        if (fd < 0) return UNKNOWN; // ESTALE: it is gone; EPERM: CAP_DAC_READ_SEARCH is not ours
-        byte[] path = Kernel.pathOf(fd, PATH_MAX);
-        Kernel.close(fd);
-        if (path.length == mount.length) return new byte[] {'/'};
-        return Arrays.copyOfRange(path, Math.min(path.length, mount.length), path.length);
-    }
-
-    /** Where cgroup v2 is mounted: /sys/fs/cgroup, or beside v1 at a place such as /sys/fs/cgroup/unified. */
-    private static byte[] mount() {
-        try {
-            for (String line : Files.readString(Path.of("/proc/self/mountinfo"), ISO_8859_1).split("\n"))
-                if (line.contains(" - cgroup2 ")) return line.split(" ")[4].getBytes(ISO_8859_1);
-        } catch (IOException e) {
-            Log.warn("/proc/self/mountinfo: " + e.getMessage() + "; lines will not tell cgroups");
-        }
-        return UNKNOWN;
-    }
-}
-
-/**
- * The same signals for a person, on standard output: columns that are as wide as what has stood in them so far, cut to
- * the terminal's width where there is one.
- */
-final class Table implements AutoCloseable {
-    private static final String RED = "\u001b[1;31m", YELLOW = "\u001b[33m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
-    private static final String ELLIPSIS = Output.CHARSET.newEncoder().canEncode('…') ? "…" : "~"; // in ASCII, LC_ALL=C
-    private static final int COLUMN_MAX = 24, COMMAND_MIN = 12, USERS = 1024;
-
-    private final boolean terminal = Kernel.columns(Output.STDOUT) > 0;
-    private final boolean colour = terminal && System.getenv().getOrDefault("NO_COLOR", "").isEmpty()
-        && !"dumb".equals(System.getenv("TERM"));
-    private final int[] widths = {12, 2, 6, 15, 15}; // of the columns before the last one
-    private final ZoneId zone = ZoneId.systemDefault();
-    private final Map<Integer, String> users = new HashMap<>(); // that many at most
-    private final Output output;
-
-    Table(Stop stop) {
-        output = new Output(stop);
-        row(BOLD, "", "TIME", "", "SIGNAL", "TARGET", "CAUSE", "SENDER");
-    }
-
-    void add(Event event, long time) {
-        if (!output.hasRoom()) return;
-        Cause cause = event.cause();
-        int signr = event.u32(Event.SIGNR), result = event.u32(Event.RESULT);
-        boolean ignored = result == Signal.TRACE_SIGNAL_IGNORED, report = cause == Cause.CHILD && tellsOfDeath(event);
-        boolean death = report || signr == Signal.SIGKILL && !ignored;
-        boolean danger = (Signal.FATAL & Signal.bit(signr)) != 0 && !ignored;
-
-        String why = why(event, cause) + result(result), sender = sender(event);
-        String command = command(event);
-        if (!cause.sent) {
-            command = "(" + command;
-            sender += ")";
-        }
-        row(death ? RED : danger ? YELLOW : "", sender, clock(time), death ? "!!" : danger ? "!" : "",
-            Signal.shortName(signr), target(event), why, command);
-    }
-
-    void addDropped(long signals) {
-        output.print("-- " + signals + " signals are missing: the ring buffer was full\n");
-    }
-
-    private static boolean tellsOfDeath(Event event) {
-        int code = event.u32(Event.SI_CODE);
-        return code == Signal.CLD_KILLED || code == Signal.CLD_DUMPED;
-    }
-
-    /** Local time: {@code 19:54:02.123}. */
-    private String clock(long time) {
-        LocalTime at = Instant.ofEpochSecond(time / 1_000_000_000, time % 1_000_000_000).atZone(zone).toLocalTime();
-        int ms = at.getNano() / 1_000_000;
-        return Json.two(at.getHour()) + ":" + Json.two(at.getMinute()) + ":" + Json.two(at.getSecond()) + "."
-            + ms / 100 + Json.two(ms % 100);
-    }
-
-    /** {@code java[671]}, or {@code java[671/698]} if it is for one of its other threads. */
-    private static String target(Event event) {
-        int pid = event.u32(Event.PID), tgid = event.u32(Event.TGID);
-        return name(event, Event.COMM) + "[" + tgid + (pid == tgid ? "" : "/" + pid) + "]";
-    }
-
-    private static String why(Event event, Cause cause) {
-        int signr = event.u32(Event.SIGNR), code = event.u32(Event.SI_CODE);
-        return switch (cause) {
-            case KILL -> "kill";
-            case TKILL -> event.forRunningThread() ? "raise" : "tgkill";
-            case QUEUE -> "sigqueue " + Signal.value(event.u64(Event.SI_VALUE));
-            case CHILD -> "child " + report(code, event.u32(Event.SI_STATUS));
-            case CGROUP -> "cgroup.kill";
-            case PDEATH -> "its parent died";
-            case TIMER -> "timer";
-            case FAULT -> "fault" + (code == Signal.SI_KERNEL ? "" : " at " + hex(event.u64(Event.SI_ADDR)));
-            case SECCOMP -> "seccomp, system call " + event.u32(Event.SI_SYSCALL);
-            case IO -> "input or output";
-            case TTY -> "terminal";
-            case PIPE -> "broken pipe";
-            case RLIMIT -> signr == Signal.SIGXFSZ ? "file size limit" : "CPU time limit";
-            case OOM -> "out of memory";
-            case KERNEL -> "kernel";
-        };
-    }
-
-    private static String hex(long n) { return "0x" + Long.toHexString(n); }
-
-    private static String report(int code, int status) {
-        return switch (code) {
-            case Signal.CLD_EXITED -> "exited " + status;
-            case Signal.CLD_KILLED -> "killed by " + Signal.shortName(status);
-            case Signal.CLD_DUMPED -> "dumped core, " + Signal.shortName(status);
-            case Signal.CLD_TRAPPED -> "trapped";
-            case Signal.CLD_STOPPED -> "stopped by " + Signal.shortName(status);
-            default -> "continued";
-        };
-    }
-
-    private static String result(int result) {
-        return switch (result) {
-            case Signal.TRACE_SIGNAL_DELIVERED -> "";
-            case Signal.TRACE_SIGNAL_IGNORED -> ", ignored";
-            case Signal.TRACE_SIGNAL_ALREADY_PENDING -> ", pending";
-            case Signal.TRACE_SIGNAL_OVERFLOW_FAIL -> ", not sent: overflow";
-            case Signal.TRACE_SIGNAL_LOSE_INFO -> ", without its siginfo";
-            default -> ", result " + result;
-        };
-    }
-
-    private static String command(Event event) {
-        int end = event.cmdlineEnd();
-        return end == Event.SENDER_CMDLINE ? name(event, Event.SENDER_COMM) : text(event, Event.SENDER_CMDLINE, end);
-    }
-
-    private String sender(Event event) {
-        int pid = event.u32(Event.SENDER_PID), parent = event.u32(Event.SENDER_PPID);
-        if (users.size() == USERS) users.clear();
-        return " [" + pid + "], " + users.computeIfAbsent(event.u32(Event.SENDER_UID), Table::user)
-            + (parent == 0 ? "" : ", from " + name(event, Event.SENDER_PARENT) + "[" + parent + "]");
-    }
-
-    /** The first of that number in passwd(5); the number where there is none. */
-    private static String user(int uid) {
-        String number = Integer.toUnsignedString(uid);
-        try {
-            for (String line : Files.readString(Path.of("/etc/passwd"), ISO_8859_1).split("\n")) {
-                String[] fields = line.split(":");
-                if (fields.length > 2 && fields[2].equals(number)) return fields[0];
-            }
-        } catch (IOException e) {
-            Log.debug("/etc/passwd: " + e.getMessage());
-        }
-        return number;
-    }
-
-    private static String name(Event event, int from) { return text(event, from, event.nameEnd(from)); }
-
-    /** For a terminal: without what would move its cursor, or turn its text around, or stand there unseen. */
-    private static String text(Event event, int from, int end) {
-        StringBuilder text = new StringBuilder();
-        new String(event.sample, from, end - from, UTF_8).replace('\0', ' ').codePoints().forEach(c -> {
-            if (isHarmless(c)) text.appendCodePoint(c);
-            else text.append(String.format("\\u%04x", c));
+    static String harmless(String text) {
+        StringBuilder out = new StringBuilder();
+        text.codePoints().forEach(c -> {
+            if (isVisible(c)) out.appendCodePoint(c);
+            else for (char unit : Character.toChars(c)) out.append("\\u").append(HexFormat.of().toHexDigits(unit));
         });
-        return text.toString();
+        return out.toString();
     }
 
-    private static boolean isHarmless(int c) {
+    private static boolean isVisible(int c) {
         return switch (Character.getType(c)) {
             case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE, Character.UNASSIGNED,
                 Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR -> false;
-            default -> true;
+            case Character.SPACE_SEPARATOR -> c == ' ';
+            default -> UNSEEN.indexOf(c) < 0 && (c < 0xFE00 || c > 0xFE0F); // these choose a glyph's variant
         };
     }
 
-    /** The last cell and what follows it are not aligned: of the two, the last cell is cut first. */
-    private void row(String style, String rest, String... cells) {
-        StringBuilder line = new StringBuilder();
-        int last = cells.length - 1, room = terminal ? Kernel.columns(Output.STDOUT) : Integer.MAX_VALUE, used = 0;
-        for (int i = 0; i < last; i++) {
-            int columns = columns(cells[i]);
-            widths[i] = Math.max(widths[i], Math.min(columns, COLUMN_MAX));
-            line.append(cells[i]).repeat(' ', Math.max(0, widths[i] - columns) + 1);
-            used += Math.max(widths[i], columns) + 1;
-        }
-        line.append(cut(cells[last], Math.max(COMMAND_MIN, room - used - columns(rest)))).append(rest);
-        String text = cut(line.toString(), room);
-        output.print(colour && !style.isEmpty() ? style + text + PLAIN + "\n" : text + "\n");
-    }
+    /** Two for East Asia's letters and for emoji, none for accents. */
+    static int columns(String text) { return text.codePoints().map(Text::columns).sum(); }
 
-    private static String cut(String text, int room) {
-        if (columns(text) <= room) return text;
-        int end = 0;
-        for (int left = room - 1; end < text.length() && (left -= columns(text.codePointAt(end))) >= 0;)
-            end = text.offsetByCodePoints(end, 1);
-        return text.substring(0, end) + ELLIPSIS;
-    }
-
-    private static int columns(String text) { return text.codePoints().map(Table::columns).sum(); }
-
-    /** What a terminal gives to a character: two columns to East Asia's and to emoji, none to accents of their own. */
     private static int columns(int c) {
         int type = Character.getType(c);
         if (type == Character.NON_SPACING_MARK || type == Character.ENCLOSING_MARK) return 0;
         boolean wide = c >= 0x1100 && c <= 0x115F || c >= 0x2E80 && c <= 0xA4CF || c >= 0xAC00 && c <= 0xD7A3
             || c >= 0xF900 && c <= 0xFAFF || c >= 0xFE30 && c <= 0xFE6F || c >= 0xFF00 && c <= 0xFF60
             || c >= 0xFFE0 && c <= 0xFFE6 || c >= 0x1F300 && c <= 0x1FAFF || c >= 0x20000 && c <= 0x3FFFD;
-        return wide ? 2 : 1;
+        return wide || Character.isEmojiPresentation(c) ? 2 : 1;
     }
 
-    @Override public void close() { output.close(); }
-}
-
-/** Standard output, and the thread that writes to it: whoever does not read there is to hold up nobody else. */
-final class Output extends Thread implements AutoCloseable {
-    static final Charset CHARSET = Charset.forName(System.getProperty("stdout.encoding", "UTF-8"));
-    private static final String END = ""; // no line is empty
-    static final int STDOUT = 1;
-    private static final int LINES = 1024, BATCH = 64 << 10;
-    private static final long PATIENCE = 300; // with whoever is to read the last lines, ms
-
-    private final BlockingQueue<String> waiting = new ArrayBlockingQueue<>(LINES);
-    private final AtomicLong lost = new AtomicLong(); // lines that found it full, and not yet told
-    private final Stop stop;
-    private volatile int errno;
-
-    Output(Stop stop) {
-        this.stop = stop;
-        setDaemon(true);
-        start();
-    }
-
-    /** If it has none, the line counts as lost. */
-    boolean hasRoom() {
-        boolean room = waiting.remainingCapacity() > 0;
-        if (!room) lost.incrementAndGet();
-        return room;
-    }
-
-    void print(String line) {
-        if (!waiting.offer(line)) lost.incrementAndGet();
-    }
-
-    @Override public void run() {
-        try {
-            StringBuilder batch = new StringBuilder();
-            String line;
-            do {
-                line = waiting.take();
-                batch.append(line);
-                if (batch.length() < BATCH && !waiting.isEmpty()) continue;
-                long missing = lost.getAndSet(0);
-                if (missing > 0) batch.append("-- " + missing + " lines are missing: this output is read too slowly\n");
-                write(batch.toString().getBytes(CHARSET));
-                batch.setLength(0);
-            } while (!line.equals(END) && errno == 0);
-        } catch (InterruptedException e) {
-            throw new AssertionError("nobody interrupts it", e);
-        }
-    }
-
-    /** By write(2) itself: java.io tells what went wrong in the words of the user's language. */
-    private void write(byte[] bytes) throws InterruptedException {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment left = arena.allocate(bytes.length).copyFrom(MemorySegment.ofArray(bytes));
-            while (left.byteSize() > 0) {
-                long result = Kernel.write(STDOUT, left);
-                if (result >= 0) {
-                    left = left.asSlice(result);
-                } else if (result == -Kernel.EAGAIN) { // somebody made it non-blocking
-                    sleep(1);
-                } else if (result != -Kernel.EINTR) {
-                    errno = (int) -result;
-                    stop.request();
-                    return;
-                }
-            }
-        }
-    }
-
-    /** A reader that has seen enough, as head(1) has, is no error. */
-    @Override public void close() {
-        try {
-            if (waiting.offer(END, PATIENCE, TimeUnit.MILLISECONDS)) join(PATIENCE);
-        } catch (InterruptedException e) {
-            throw new AssertionError("nobody interrupts it", e);
-        }
-        if (errno != 0 && errno != Kernel.EPIPE) throw new Failure("standard output", Kernel.errnoName(errno), "");
+    /** So much of it as fits into that many columns, with an ellipsis where it was cut. */
+    static String cut(String text, int room) {
+        if (columns(text) <= room) return text;
+        int end = 0;
+        for (int left = room - 1; end < text.length() && (left -= columns(text.codePointAt(end))) >= 0;)
+            end = text.offsetByCodePoints(end, 1);
+        return text.substring(0, end) + ELLIPSIS;
     }
 }
 
-// §6 ── The socket ───────────────────────────────────────────────────────────────────────────────────────────────────
+/** Paths of cgroups by their ids. An id is the inode number of the cgroup's folder, and is never used again. */
+final class Cgroups {
+    static final int PATH_MAX = 4096;
+    private static final int MOST = 1024, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
+
+    private final Map<Long, String> paths = new HashMap<>();
+    private final String mount = mount();
+    private final int mountFd = Kernel.open(mount, 0);
+
+    /** Such as {@code /system.slice/cron.service}; null where it cannot be told. */
+    String path(long id) {
+        if (paths.size() == MOST) paths.clear();
+        return paths.computeIfAbsent(id, this::resolve);
+    }
+
+    /** By the file handle that the id is: one look-up, where a walk would read every folder. */
+    private String resolve(long id) {
+        int fd = Kernel.openByHandle(mountFd, FILEID_KERNFS, id);
+        try {
+            String path = Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd)).toString();
+            return path.equals(mount) ? "/" : path.startsWith(mount) ? path.substring(mount.length()) : null;
+        } catch (IOException e) {
+            return null; // it is gone; or we lack CAP_DAC_READ_SEARCH
+        } finally {
+            Kernel.close(fd);
+        }
+    }
+
+    /** Where cgroup v2 is mounted: /sys/fs/cgroup, or beside v1 at a place such as /sys/fs/cgroup/unified. */
+    private static String mount() {
+        for (String line : Kernel.text("/proc/self/mountinfo").split("\n"))
+            if (line.contains(" - cgroup2 ")) return line.split(" ")[4];
+        return ""; // nowhere: no cgroup will be told
+    }
+}
+
+/**
+ * The same signals for a person, on standard output. All rows have the same columns, so no name makes the table drift;
+ * the command line stands last, so it cannot pass for anything else. On a terminal, names are cut to fit, and process
+ * ids never.
+ */
+final class Table {
+    private static final String RED = "\u001b[1;31m", YELLOW = "\u001b[33m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
+
+    /** CLD_EXITED and the following. */
+    private static final String[] REPORTS =
+        {"child exited ", "child killed by ", "child dumped core, ", "child trapped by ", "child stopped by ",
+            "child continued by "};
+
+    private final Output output = new Output(Output.STDOUT);
+    private final boolean terminal = Kernel.columns(Output.STDOUT) > 0;
+    private final boolean colour = terminal && System.getenv().getOrDefault("NO_COLOR", "").isEmpty()
+        && !"dumb".equals(System.getenv("TERM"));
+    private final DateTimeFormatter clock = DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneOffset.UTC);
+    private final Map<String, String> users = users();
+
+    Table() { row(BOLD, "", "TIME", "", "SIGNAL", "TARGET", "CAUSE", "SENDER"); }
+
+    void addDropped(long signals) {
+        output.print("-- " + signals + " signals are missing: the ring buffer was full\n");
+    }
+
+    void add(Event event, long time) {
+        if (output.isFull()) return;
+        int signr = event.i32(Event.SIGNR), pid = event.i32(Event.PID), tgid = event.i32(Event.TGID);
+        boolean ignored = event.i32(Event.RESULT) == Signal.TRACE_SIGNAL_IGNORED;
+        boolean ends = (Signal.FATAL & Signal.bit(signr)) != 0 && !ignored;
+        boolean death = event.tellsOfDeath() || signr == Signal.SIGKILL && ends, sent = event.cause.sent;
+        row(death ? RED : ends ? YELLOW : "", sent ? origin(event) : origin(event) + ")",
+            clock.format(Instant.ofEpochSecond(0, time)), death ? "!!" : ends ? "!" : "", Signal.shortName(signr),
+            name(event, Event.COMM) + "[" + tgid + (pid == tgid ? "" : "/" + pid) + "]", why(event),
+            (sent ? "" : "(") + name(event, Event.SENDER_COMM) + "[" + event.i32(Event.SENDER_PID) + "]");
+    }
+
+    /** {@code root < bash[9033]: kill -9 9205} */
+    private String origin(Event event) {
+        String uid = Integer.toUnsignedString(event.i32(Event.SENDER_UID)), cmdline = event.cmdline();
+        int parent = event.i32(Event.SENDER_PPID);
+        return " " + users.getOrDefault(uid, uid)
+            + (parent == 0 ? "" : " < " + name(event, Event.SENDER_PARENT) + "[" + parent + "]")
+            + (cmdline == null ? "" : ": " + Text.harmless(cmdline));
+    }
+
+    /** Without brackets of its own, which would pass for those around a process id. */
+    private static String name(Event event, int member) {
+        return Text.harmless(event.name(member)).replace("[", "\\u005b").replace("]", "\\u005d");
+    }
+
+    private static String why(Event event) {
+        int code = event.i32(Event.CODE), result = event.i32(Event.RESULT), status = event.i32(Event.STATUS);
+        return switch (event.cause) {
+            case TKILL -> event.isForRunningThread() ? "raise" : "tgkill";
+            case QUEUE -> "sigqueue " + event.value();
+            case CHILD -> REPORTS[code - 1] + (code == Signal.CLD_EXITED ? "" + status : Signal.shortName(status));
+            case FAULT -> code == Signal.SI_KERNEL ? "fault" : "fault at " + Json.hex(event.i64(Event.ADDR));
+            case SECCOMP -> "seccomp, system call " + event.i32(Event.SYSCALL);
+            case RLIMIT -> event.i32(Event.SIGNR) == Signal.SIGXFSZ ? "file size limit" : "CPU time limit";
+            default -> event.cause.shown;
+        } + (result == Signal.TRACE_SIGNAL_DELIVERED ? "" : ", " + Signal.result(result));
+    }
+
+    /** Names by number, as passwd(5) has them now. */
+    private static Map<String, String> users() {
+        Map<String, String> users = new HashMap<>();
+        for (String line : Kernel.text("/etc/passwd").split("\n")) {
+            String[] fields = line.split(":");
+            if (fields.length > 2) users.putIfAbsent(fields[2], fields[0]);
+        }
+        return users;
+    }
+
+    private void row(String style, String rest, String... cells) {
+        int columns = terminal ? Kernel.columns(Output.STDOUT) : Integer.MAX_VALUE;
+        int less = Math.clamp((80 - columns) / 2, 0, 10), more = columns < 160 ? 0 : 8;
+        int[] widths = {12, 2, 8, 16 + more - less / 2, 20 + more - less};
+        StringBuilder line = new StringBuilder();
+        for (int i = 0; i < widths.length; i++) {
+            String cell = terminal ? fit(cells[i], widths[i]) : cells[i];
+            line.append(cell).repeat(' ', 1 + Math.max(0, widths[i] - Text.columns(cell)));
+        }
+        int room = columns - Text.columns(line.toString());
+        String sender = fit(cells[widths.length], room);
+        line.append(sender).append(Text.cut(rest, Math.max(0, room - Text.columns(sender))));
+        output.print(colour && !style.isEmpty() ? style + line + PLAIN + "\n" : line + "\n");
+    }
+
+    /** Cuts the name, and not the ids in brackets behind it. */
+    private static String fit(String cell, int room) {
+        int ids = cell.endsWith("]") ? cell.lastIndexOf('[') : cell.length();
+        return Text.cut(cell.substring(0, ids), Math.max(1, room - cell.length() + ids)) + cell.substring(ids);
+    }
+}
+
+// §4 ── The socket ───────────────────────────────────────────────────────────────────────────────────────────────────
 // Every line is written once, into the backlog; each client walks through the backlog at its own pace. One that falls
 // too far behind misses whole lines, and reads how many.
 
-/** The newest lines, in blocks of whole lines: what is appended overwrites the oldest block. */
+/** The newest lines, in a ring of blocks that grows while a client needs it; then the oldest block is overwritten. */
 final class Backlog {
     static final int BLOCK_SIZE = 256 << 10;
-    private static final int BLOCKS = 64; // 16 MiB at most, allocated as they are needed
 
-    private final ByteBuffer[] blocks = new ByteBuffer[BLOCKS]; // block n in slot n % BLOCKS, up to its position
-    private final int[] lines = new int[BLOCKS];                // in each of them
-    long head;                                                  // the block that is written to
+    /** 16 MiB in all, or a quarter of what the JVM may use. */
+    private static final long BLOCKS = Math.clamp(Runtime.getRuntime().maxMemory() / 4 / BLOCK_SIZE, 2, 64);
 
-    Backlog() { clear(0); }
-
-    private static int slot(long number) { return (int) (number % BLOCKS); }
-    ByteBuffer block(long number) { return blocks[slot(number)]; }
-    int lines(long number) { return lines[slot(number)]; }
-    boolean hasRoom(int size) { return block(head).remaining() >= size; }
-
-    void append(Json batch) {
-        block(head).put(batch.text, 0, batch.size);
-        lines[slot(head)] += batch.lines;
+    /** Whole lines. */
+    static final class Block {
+        final ByteBuffer text = ByteBuffer.allocateDirect(BLOCK_SIZE);
+        int lines;
+        Block next = this;
     }
 
-    /** The block that advance() overwrites. */
-    long oldest() { return head + 1 - BLOCKS; }
+    Block newest = new Block();
+    private int blocks = 1;
 
-    void advance() { clear(slot(++head)); }
+    boolean hasRoom(Json batch) { return newest.text.remaining() >= batch.size; }
 
-    /** Once everybody has every line, the same block serves again: it is warm, and no other is needed. */
-    void rewind() { clear(slot(head)); }
+    void append(Json batch) {
+        newest.text.put(batch.text, 0, batch.size);
+        newest.lines += batch.lines;
+    }
 
-    private void clear(int slot) {
-        if (blocks[slot] == null) blocks[slot] = ByteBuffer.allocateDirect(BLOCK_SIZE);
-        blocks[slot].clear();
-        lines[slot] = 0;
+    /** Begins another block: a free one, a new one, or else the oldest, which its clients must leave. */
+    void advance(List<Client> clients) {
+        boolean free = true;
+        for (Client client : clients) free &= client.block != newest.next;
+        if (!free && blocks < BLOCKS) {
+            Block added = new Block();
+            added.next = newest.next;
+            newest.next = added;
+            blocks++;
+        } else {
+            for (Client client : clients) client.leave(newest.next);
+        }
+        newest = newest.next;
+        clear();
+    }
+
+    void clear() {
+        newest.text.clear();
+        newest.lines = 0;
     }
 }
 
 /** One connection: where it stands in the backlog, and what it has missed. */
-final class Client implements AutoCloseable {
-    private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
-
+final class Client {
     final int fd;
     boolean readable = true; // until it closes its half; then it still receives (nc -N)
     boolean full;            // its socket takes no more for now
-
-    private final AFUNIXSocketChannel channel;
-    private final Backlog backlog;
-    private long block;      // the next byte to send is in this block,
+    Backlog.Block block;     // the next byte to send is in this block,
     private int offset;      // at this place
     private long lost;       // lines overwritten before they were sent, not yet told
-    private ByteBuffer pending = NOTHING; // goes first: the rest of a line whose block was overwritten, or {"lost":n}
+    private ByteBuffer pending = ByteBuffer.allocate(0); // goes first: the rest of a line begun, or {"lost":n}
+    private final AFUNIXSocketChannel channel;
 
     Client(AFUNIXSocketChannel channel, Backlog backlog) throws IOException {
         this.channel = channel;
-        this.backlog = backlog;
         channel.configureBlocking(false);
-        fd = Listener.fd(channel.getFileDescriptor());
-        block = backlog.head;
-        offset = backlog.block(block).position();
+        fd = Server.fd(channel.getFileDescriptor());
+        block = backlog.newest;
+        offset = block.text.position();
     }
 
     /** Sends all there is, or as much as the socket takes. */
-    void send() throws IOException {
-        for (full = false; !full;) {
-            if (!pending.hasRemaining() && lost > 0) {
+    void send(Backlog backlog) throws IOException {
+        for (full = false; !full && !hasAll(backlog);) {
+            if (pending.hasRemaining()) {
+                channel.write(pending);
+                full = pending.hasRemaining();
+            } else if (lost > 0) {
                 pending = ByteBuffer.wrap(("{\"lost\":" + lost + "}\n").getBytes(ISO_8859_1));
                 lost = 0;
-            }
-            ByteBuffer bytes = pending.hasRemaining() ? pending : unsent();
-            if (bytes.hasRemaining()) {
-                int sent = channel.write(bytes);
-                if (bytes != pending) offset += sent;
-                full = bytes.hasRemaining();
-            } else if (block < backlog.head) {
-                block++;
-                offset = 0;
+            } else if (offset < block.text.position()) {
+                offset += channel.write(block.text.duplicate().flip().position(offset));
+                full = offset < block.text.position();
             } else {
-                return;
+                block = block.next;
+                offset = 0;
             }
         }
     }
 
-    private ByteBuffer unsent() { return backlog.block(block).duplicate().flip().position(offset); }
-
-    boolean hasAll() {
-        return block == backlog.head && offset == backlog.block(block).position() && !pending.hasRemaining();
+    boolean hasAll(Backlog backlog) {
+        return block == backlog.newest && offset == block.text.position() && lost == 0 && !pending.hasRemaining();
     }
 
-    /** The backlog uses its one block again. */
+    /** The backlog, which has nothing more for anybody, uses its block again from the start. */
     void rewind() { offset = 0; }
 
-    /** Before the oldest block is overwritten: who still stands in it keeps the line begun and misses the rest. */
-    void leaveBlock(long oldest) {
-        if (block != oldest) return;
-        ByteBuffer bytes = backlog.block(oldest);
-        int next = offset;
-        while (next > 0 && bytes.get(next - 1) != '\n') next++;
-        if (next > offset) {
-            pending = ByteBuffer.allocate(next - offset);
-            bytes.get(offset, pending.array());
-        }
-        if (next == 0) lost += backlog.lines(oldest);
-        else for (int i = next; i < bytes.position(); i++) if (bytes.get(i) == '\n') lost++;
-        block++;
+    /** Before a block is overwritten: who stands in it keeps the rest of a line begun, and misses the other lines. */
+    void leave(Backlog.Block old) {
+        if (block != old) return;
+        int next = offset, end = old.text.position();
+        while (next > 0 && old.text.get(next - 1) != '\n') next++;
+        if (next > offset) pending = ByteBuffer.allocate(next - offset).put(0, old.text, offset, next - offset);
+        if (next == 0) lost += old.lines;
+        else for (int i = next; i < end; i++) if (old.text.get(i) == '\n') lost++;
+        block = old.next;
         offset = 0;
     }
 
     /** Throws away what the client writes. */
     void read(ByteBuffer scratch) throws IOException { readable = channel.read(scratch.clear()) >= 0; }
 
-    @Override public void close() {
+    void close() {
         try {
             channel.close();
         } catch (IOException e) {
@@ -1560,113 +1143,54 @@ final class Client implements AutoCloseable {
     }
 }
 
-/** The listening socket, and the file that it is. */
-final class Listener implements AutoCloseable {
-    private static final int QUEUE = 128, SUN_PATH_MAX = 107; // bytes, without the NUL
-    private static final int S_IFMT = 0170000, S_IFSOCK = 0140000, S_ISVTX = 01000, S_IWGRP_IWOTH = 022;
+/** The listening socket, its clients, and the place where this program sleeps. */
+final class Server {
+    static final long FOREVER = -1;
+    static final int NO_RING = -1; // poll(2) skips a negative fd
 
-    final int fd;
+    // include/uapi/asm-generic/poll.h; struct pollfd { int fd; short events, revents; }
+    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
+    private static final int POLLFD_SIZE = 8, EVENTS = 4, REVENTS = 6;
+
+    private static final int QUEUE = 128, SUN_PATH_MAX = 107; // bytes, without the NUL
+    private static final int ACCEPTS = 4; // in a round: who connects in a loop must not keep the others waiting
+    private static final long SECOND = 1_000_000_000;
+
     private final AFUNIXServerSocketChannel bound, accepting; // of the same socket
+    private final int fd;
     private final Path path;
     private final Object inode; // of the socket at path: what others put there later is not ours to delete
-
-    private Listener(AFUNIXServerSocketChannel bound, Path path, Object inode) throws IOException {
-        this.bound = bound;
-        this.path = path;
-        this.inode = inode;
-        // One that knows nothing of bind(2)'s path: junixsocket refuses to accept once that path is gone.
-        accepting = FileDescriptorCast.using(bound.getFileDescriptor()).as(AFUNIXServerSocketChannel.class);
-        fd = fd(bound.getFileDescriptor());
-    }
-
-    private static final FutureTask<Void> JUNIXSOCKET = new FutureTask<>(new Callable<>() { // a lambda costs the start
-        @Override public Void call() throws IOException {
-            loadJunixsocket();
-            return null;
-        }
-    });
-
-    /** junixsocket takes as long to load as all the rest of the start: so it loads meanwhile, from the very first. */
-    static void preload() {
-        Thread loader = new Thread(JUNIXSOCKET);
-        loader.setDaemon(true);
-        loader.start();
-    }
-
-    /** It unpacks its native library for a moment: in a folder that no other user can enter, whatever the umask is. */
-    private static void loadJunixsocket() throws IOException {
-        String place = isNoexec(Path.of(System.getProperty("java.io.tmpdir"))) ? "user.home" : "java.io.tmpdir";
-        Path folder = Path.of(System.getProperty(place)).toRealPath();
-        checkOwner(folder, place + " " + folder);
-        if (isNoexec(folder))
-            throw new Failure(place + " " + folder, "EACCES", "it is mounted noexec, as is java.io.tmpdir");
-        Path room = makeRoom(folder);
-        System.setProperty("org.newsclub.net.unix.library.tmpdir", room.toString());
-        try (AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open()) {
-            fd(channel.getFileDescriptor());
-        } finally {
-            Files.delete(room);
-        }
-    }
-
-    /** From a file system that is mounted noexec no library can be loaded. */
-    private static boolean isNoexec(Path folder) throws IOException {
-        String real = folder.toRealPath() + "/", mountPoint = "", options = "";
-        for (String line : Files.readString(Path.of("/proc/self/mountinfo"), ISO_8859_1).split("\n")) {
-            String[] fields = line.split(" ");
-            boolean below = fields[4].equals("/") || real.startsWith(fields[4] + "/");
-            if (!below || fields[4].length() < mountPoint.length()) continue;
-            mountPoint = fields[4];
-            options = fields[5];
-        }
-        return options.contains("noexec");
-    }
-
-    private static void awaitJunixsocket() {
-        String what = "loading junixsocket's native library", hint = "java.io.tmpdir, "
-            + System.getProperty("java.io.tmpdir") + ", is to be writable, or user.home where it is mounted noexec";
-        try {
-            JUNIXSOCKET.get();
-        } catch (InterruptedException e) {
-            throw new Failure(what, "EINTR", "");
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof Failure failure) throw failure;
-            if (e.getCause() instanceof IOException failure) throw Failure.of(what, failure, hint);
-            if (e.getCause() instanceof LinkageError) throw new Failure(what, "EACCES", hint);
-            throw new AssertionError(e);
-        }
-    }
-
-    private static Path makeRoom(Path folder) throws IOException {
-        Path room = folder.resolve(".signals-" + Long.toString(System.nanoTime(), 36));
-        return Files.createDirectory(room, PosixFilePermissions.asFileAttribute(mode("rwx------")));
-    }
+    private final Backlog backlog = new Backlog();
+    private final List<Client> clients = new ArrayList<>();
+    private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
+    private MemorySegment pollfds = MemorySegment.NULL;
+    private boolean full;    // no file descriptor was left for a client: new ones wait
+    private long acceptFrom; // until then, System.nanoTime()
 
     /**
-     * Binds inside a folder that no other user can enter, sets mode and group there, and only then gives the socket
-     * its name with link(2), which never replaces anything. So there is no instant at which another user can connect.
+     * Binds in a folder that no other user can enter, sets mode and group there, and only then gives the socket its
+     * name with link(2), which never replaces anything. So nobody else can connect at any instant.
      */
-    static Listener open(Options options) {
+    Server(Options options) {
         String what = "unix socket " + options.socket;
         try {
             Path absolute = options.socket.toAbsolutePath(), name = absolute.getFileName();
             if (name == null) throw new Failure(what, "EISDIR", "give a --socket PATH in a folder");
-            Path folder = absolute.getParent().toRealPath(), path = folder.resolve(name);
-            if (length(path) > SUN_PATH_MAX) throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
-            checkOwner(folder, what);
-            awaitJunixsocket();
-            removeStale(path, what);
-            Path room = makeRoom(folder), socket = room.resolve("s");
-            try {
-                if (length(socket) > SUN_PATH_MAX) throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
-                AFUNIXServerSocketChannel channel = bind(socket, options.group, what);
-                Listener listener = new Listener(channel, path, inode(socket));
-                Files.createLink(path, socket);
-                return listener;
-            } finally {
-                Files.deleteIfExists(socket);
-                Files.delete(room);
+            Path folder = absolute.getParent().toRealPath();
+            path = folder.resolve(name);
+            Place.checkOwners(folder, what, "--socket /run/" + name + " is safe");
+            Library.await();
+            try (Place place = new Place(folder, what)) {
+                for (Path each : List.of(path, place.socket)) if (("" + each).getBytes(UTF_8).length > SUN_PATH_MAX)
+                    throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
+                Place.removeStale(path, what);
+                bound = bind(place.socket, options.group, what);
+                inode = Place.stat(place.socket, "fileKey");
+                Files.createLink(path, place.socket);
             }
+            // A second channel of the socket: junixsocket stops accepting when the path that it bound is gone.
+            accepting = FileDescriptorCast.using(bound.getFileDescriptor()).as(AFUNIXServerSocketChannel.class);
+            fd = fd(bound.getFileDescriptor());
         } catch (IOException e) {
             throw Failure.of(what, e, (e instanceof NoSuchFileException ? "that folder does not exist"
                 : "can this process write in that folder?") + "; --socket PATH chooses another");
@@ -1684,22 +1208,157 @@ final class Listener implements AutoCloseable {
         } catch (UserPrincipalNotFoundException e) {
             throw new Failure(what, "ENOENT", "there is no group " + group + "; getent group lists them");
         }
-        Files.setPosixFilePermissions(socket, mode(group == null ? "rw-------" : "rw-rw----"));
+        String mode = group == null ? "rw-------" : "rw-rw----";
+        Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString(mode));
         return channel;
     }
 
-    /** Only root and this user may rename what is in the folder: else a socket could be swapped, or be made a link. */
-    private static void checkOwner(Path folder, String what) throws IOException {
-        int uid = (int) Files.getAttribute(folder, "unix:uid"), mode = (int) Files.getAttribute(folder, "unix:mode");
-        boolean ours = uid == 0 || uid == (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
-        if (!ours || (mode & S_IWGRP_IWOTH) != 0 && (mode & S_ISVTX) == 0)
-            throw new Failure(what, "EPERM", "other users can write in that folder; --socket PATH chooses another");
+    static int fd(FileDescriptor descriptor) throws IOException {
+        return FileDescriptorCast.using(descriptor).as(Integer.class);
     }
 
-    /** Clears a socket that nobody listens at any more out of the way. Whatever else stands there is not touched. */
-    private static void removeStale(Path path, String what) throws IOException {
+    void removeFile() {
+        try {
+            if (inode.equals(Place.stat(path, "fileKey"))) Files.delete(path);
+        } catch (IOException e) {
+            Log.warn("removing unix socket " + path + ": " + e); // somebody else may have removed it
+        }
+    }
+
+    boolean hasClients() { return !clients.isEmpty(); }
+
+    /** Hands these lines to every client. */
+    void broadcast(Json batch) {
+        if (!clients.isEmpty() && batch.size > 0) {
+            if (!backlog.hasRoom(batch)) flush();
+            if (!backlog.hasRoom(batch)) backlog.advance(clients);
+            backlog.append(batch);
+        }
+        batch.clear();
+    }
+
+    /** Sends as much as the clients' sockets take. Once all have all, the same block serves again: it is warm. */
+    void flush() {
+        boolean delivered = true;
+        for (int i = clients.size() - 1; i >= 0; i--) {
+            Client client = clients.get(i);
+            if (!client.full) attend(client, POLLOUT);
+            delivered &= client.hasAll(backlog);
+        }
+        if (!delivered) return;
+        backlog.clear();
+        for (int i = 0; i < clients.size(); i++) clients.get(i).rewind();
+    }
+
+    /** Sleeps in ppoll(2) until there are records, a client comes, goes or takes more, or until time is up. */
+    void poll(long nanoseconds, int ringFd) {
+        int count = 2 + clients.size();
+        if (pollfds.byteSize() < (long) count * POLLFD_SIZE)
+            pollfds = Arena.ofAuto().allocate(2L * count * POLLFD_SIZE, POLLFD_SIZE);
+        boolean waits = full && System.nanoTime() - acceptFrom < 0;
+        expect(0, ringFd, POLLIN);
+        expect(1, waits ? -1 : fd, POLLIN);
+        for (int i = 2; i < count; i++) {
+            Client client = clients.get(i - 2);
+            expect(i, client.fd, (client.readable ? POLLIN : 0) | (client.full ? POLLOUT : 0));
+        }
+        Kernel.ppoll(pollfds, count, waits && nanoseconds == FOREVER ? SECOND : nanoseconds);
+
+        for (int i = count - 1; i >= 2; i--) attend(clients.get(i - 2), revents(i));
+        if (revents(1) != 0) accept();
+    }
+
+    private void expect(int i, int fd, int events) {
+        pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE, fd);
+        pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE + EVENTS, events); // and no revents yet
+    }
+
+    private int revents(int i) { return pollfds.get(JAVA_SHORT, (long) i * POLLFD_SIZE + REVENTS); }
+
+    private void attend(Client client, int revents) {
+        try {
+            if ((revents & (POLLHUP | POLLERR)) != 0) throw new EOFException("closed by the client");
+            if ((revents & POLLIN) != 0) client.read(scratch);
+            if ((revents & POLLOUT) != 0) client.send(backlog);
+        } catch (IOException e) {
+            Log.debug("client " + client.fd + " disconnected: " + e.getMessage());
+            clients.remove(client);
+            client.close();
+        }
+    }
+
+    private void accept() {
+        try {
+            for (int i = 0; i < ACCEPTS; i++) {
+                AFUNIXSocketChannel channel = accepting.accept();
+                full &= channel != null;
+                if (channel == null) return;
+                clients.add(new Client(channel, backlog));
+                Log.debug("client " + clients.getLast().fd + " connected");
+            }
+        } catch (IOException e) {
+            if (!full) Log.warn("accepting a client: " + e.getMessage() + "; new ones wait until others have gone");
+            full = true;
+            acceptFrom = System.nanoTime() + SECOND;
+        }
+    }
+}
+
+/**
+ * The place for the socket: a folder that no other user can enter, to bind in. Whoever holds it goes first, so of
+ * several starts at once only one finds the path free. One that a kill -9 has left behind is used again, and removed.
+ */
+final class Place implements AutoCloseable {
+    private static final int S_IFMT = 0170000, S_IFSOCK = 0140000, S_ISVTX = 01000, S_IWGRP_IWOTH = 022;
+    private static final int S_IFDIR_IRWXU = 040700, TRIES = 500;
+    private static final long PAUSE = 20_000_000; // ns
+
+    final Path socket;
+    private final Path folder;
+    private int fd; // of the folder, locked
+
+    Place(Path parent, String what) throws IOException {
+        folder = parent.resolve(".signals-start");
+        socket = folder.resolve("s");
+        for (int tries = 0; !enter(what); tries++) {
+            if (tries == TRIES) throw new Failure(what, "EBUSY", "another start has held " + folder + " for 10 s");
+            Kernel.sleep(PAUSE);
+        }
+        Files.deleteIfExists(socket);
+    }
+
+    /** False if another start holds it, or has just removed it. */
+    private boolean enter(String what) throws IOException {
+        try {
+            var ours = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+            if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) Files.createDirectory(folder, ours);
+            if (!stat(folder, "uid").equals(ourUid()) || !stat(folder, "mode").equals(S_IFDIR_IRWXU))
+                throw new Failure(what, "EEXIST", folder + " was not made by Signals: remove it");
+            fd = Kernel.open("" + folder, Kernel.O_DIRECTORY);
+            Path opened = Path.of("/proc/self/fd/" + fd + "/.");
+            if (fd >= 0 && Kernel.lock(fd) && stat(opened, "fileKey").equals(stat(folder, "fileKey"))) return true;
+        } catch (FileAlreadyExistsException | NoSuchFileException e) {
+            Log.debug("another start comes or goes: " + e.getMessage());
+        }
+        Kernel.close(fd);
+        return false;
+    }
+
+    /** Only root and this user may rename what is in the folder or above it: else they could swap the socket. */
+    static void checkOwners(Path folder, String what, String hint) throws IOException {
+        for (Path each = folder; each != null; each = each.getParent()) {
+            boolean trusted = stat(each, "uid").equals(0) || stat(each, "uid").equals(ourUid());
+            int mode = (int) stat(each, "mode");
+            if (!trusted || (mode & S_IWGRP_IWOTH) != 0 && (mode & S_ISVTX) == 0)
+                throw new Failure(what, "EPERM", (trusted ? "other users" : Files.getOwner(each).getName())
+                    + " can swap what is in " + each + "; " + hint);
+        }
+    }
+
+    /** Removes a socket at which nobody listens any more. Whatever else stands there is not touched. */
+    static void removeStale(Path path, String what) throws IOException {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) return;
-        if (((int) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS) & S_IFMT) != S_IFSOCK)
+        if (((int) stat(path, "mode") & S_IFMT) != S_IFSOCK)
             throw new Failure(what, "EEXIST", "what stands there is no socket: move it, or give another --socket PATH");
         String other = "another program";
         try (AFUNIXSocketChannel channel = AFUNIXSocketChannel.open()) {
@@ -1716,645 +1375,527 @@ final class Listener implements AutoCloseable {
         throw new Failure(what, "EADDRINUSE", other + " listens there: stop it, or give another --socket PATH");
     }
 
-    private static Set<PosixFilePermission> mode(String mode) { return PosixFilePermissions.fromString(mode); }
-    private static int length(Path path) { return path.toString().getBytes(UTF_8).length; }
-    private static Object inode(Path path) throws IOException {
-        return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey();
-    }
-    static int fd(FileDescriptor descriptor) throws IOException {
-        return FileDescriptorCast.using(descriptor).as(Integer.class);
+    static Object stat(Path path, String attribute) throws IOException {
+        return Files.getAttribute(path, "unix:" + attribute, LinkOption.NOFOLLOW_LINKS);
     }
 
-    /** The next connection that waits, or null. */
-    AFUNIXSocketChannel accept() throws IOException { return accepting.accept(); }
+    private static Object ourUid() throws IOException { return Files.getAttribute(Path.of("/proc/self"), "unix:uid"); }
 
-    @Override public void close() {
+    @Override public void close() throws IOException {
+        Files.deleteIfExists(socket);
+        Files.delete(folder);
+        Kernel.close(fd);
+    }
+}
+
+/** junixsocket's native library, loaded from memory: so no file of it ever stands where somebody could swap it. */
+final class Library implements Callable<Void> {
+    private static final FutureTask<Void> LOADING = new FutureTask<>(new Library());
+
+    /** In a thread of its own, as it takes as long as attaching the progs. */
+    static void preload() { new Thread(LOADING).start(); }
+
+    @Override public Void call() throws IOException {
+        String in = "/lib/" + System.getProperty("os.arch") + "-Linux-clang/jni/libjunixsocket-native-2.11.1.so";
+        String path = "/proc/self/fd/" + Kernel.memfd();
+        try (InputStream library = AFUNIXSocketChannel.class.getResourceAsStream(in)) {
+            Files.write(Path.of(path), library.readAllBytes());
+        }
+        System.setProperty("org.newsclub.net.unix.library.override", path);
+        System.setProperty("org.newsclub.net.unix.library.override.force", "true");
+        AFUNIXServerSocketChannel.open().close();
+        return null;
+    }
+
+    static void await() {
         try {
-            accepting.close();
-            bound.close();
-            if (inode.equals(inode(path))) Files.delete(path);
-        } catch (NoSuchFileException e) {
-            Log.debug(path + " was removed by somebody else");
-        } catch (IOException e) {
-            throw Failure.of("removing unix socket " + path, e, "remove it by hand");
+            LOADING.get();
+        } catch (InterruptedException | ExecutionException e) {
+            if (e.getCause() instanceof Failure failure) throw failure;
+            throw new Failure("junixsocket's native library", "" + e.getCause(), "is vm.memfd_noexec 2?");
         }
     }
 }
 
-/** The clients, and the place where this program sleeps. */
-final class Server implements AutoCloseable {
-    static final long FOREVER = -1;
-    static final int NO_RING = -1; // poll(2) skips a negative fd
+// §5 ── The way into the kernel, and the ring buffer ─────────────────────────────────────────────────────────────────
 
-    // include/uapi/asm-generic/poll.h; struct pollfd { int fd; short events, revents; }
-    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
-    private static final int POLLFD_SIZE = 8, EVENTS = 4, REVENTS = 6;
-    private static final long SECOND = 1_000_000_000;
+/** Loads and attaches the progs, as libbpf would do, and shares memory with them. They end with this process. */
+final class Tracer {
+    // struct shared in signals.bpf.c
+    private static final long SIGNALS = at("signals"), TARGET = at("target"), SENDER = at("sender");
+    private static final long FATAL = at("fatal"), BRIEF = at("brief"), READER = at("reader");
+    private static final long LISTENING = at("listening"), PARKED = at("parked"), DROPPED = at("dropped");
+    private static final long VICTIMS = at("victims");
+    private static final long SIZE = BpfObject.SIGNALS.types.size("shared"), VICTIM_SIZE = 16, VICTIM_TIME = 8;
+    private static final VarHandle WORD = JAVA_INT.varHandle(), COUNTER = JAVA_LONG.varHandle();
 
-    private final Listener listener;
-    private final Backlog backlog = new Backlog();
-    private final List<Client> clients = new ArrayList<>();
-    private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
-    private MemorySegment pollfds = MemorySegment.NULL;
-    private long acceptFrom = System.nanoTime(); // later than now: file descriptors have run out
+    /** How long after its SIGKILL the OOM killer may take to mark the victim, ns. It takes microseconds on its way. */
+    private static final long MARKED_WITHIN = 20_000_000;
 
-    Server(Listener listener) { this.listener = listener; }
+    final RingBuffer ring;
+    final Event event;
+    private final MemorySegment shared;
+    private final boolean brief;
+    private boolean listening;
+    private long droppedBefore;
 
-    boolean hasClients() { return !clients.isEmpty(); }
+    Tracer(Options options) {
+        Kernel.checkJit();
+        Kernel.raiseMemlock();
+        int events = Bpf.createMap("events", Bpf.BPF_MAP_TYPE_RINGBUF, options.ring);
+        int bss = Bpf.createMap(".bss", Bpf.BPF_MAP_TYPE_ARRAY, SIZE);
+        shared = Kernel.mmap(bss, 0, SIZE, true);
+        brief = options.brief && options.sender == 0 && !options.print; // the others need a whole record
+        shared.set(JAVA_LONG, SIGNALS, options.signals);
+        shared.set(JAVA_INT, TARGET, options.target);
+        shared.set(JAVA_INT, SENDER, options.sender);
+        shared.set(JAVA_INT, FATAL, options.fatal ? 1 : 0);
+        shared.set(JAVA_INT, BRIEF, brief ? 1 : 0);
+        shared.set(JAVA_INT, READER, Kernel.isInInitialPidNamespace() ? (int) ProcessHandle.current().pid() : -1);
 
-    /** Hands these lines to every client. */
-    void broadcast(Json batch) {
-        if (!clients.isEmpty() && batch.size > 0) {
-            if (!backlog.hasRoom(batch.size)) flush();
-            if (!backlog.hasRoom(batch.size)) {
-                for (int i = 0; i < clients.size(); i++) clients.get(i).leaveBlock(backlog.oldest());
-                backlog.advance();
+        Btf kernel = new Btf();
+        Map<String, Integer> maps = Map.of(".maps", events, ".bss", bss);
+        int types = kernel.typedef("btf_trace_signal_generate");
+        boolean typed = types != Bpf.UNTYPED && attach("on_signal", "signal_generate", types, kernel, maps);
+        if (!typed) attach("on_signal", "signal_generate", Bpf.UNTYPED, kernel, maps);
+        attach("on_mark_victim", "mark_victim", Bpf.UNTYPED, kernel, maps);
+        ring = new RingBuffer(events, options.ring);
+        event = new Event(ring.records);
+    }
+
+    private static long at(String member) { return BpfObject.SIGNALS.types.offset("shared", member); }
+
+    /** With types, a prog loads from the kernel's structs directly, twice as fast. False where the kernel refuses. */
+    private static boolean attach(String name, String tracepoint, int types, Btf kernel, Map<String, Integer> maps) {
+        String section = (types == Bpf.UNTYPED ? "raw_tp/" : "tp_btf/") + tracepoint;
+        int prog = Bpf.load(name, BpfObject.SIGNALS.relocate(section, maps, kernel), types);
+        if (prog >= 0) Bpf.openRawTracepoint(tracepoint, prog, types);
+        return prog >= 0;
+    }
+
+    /** Reads the next of the records that the ring copied into the event; false when it has read them all. */
+    boolean next() {
+        event.at = ring.next();
+        if (event.at < 0 || brief) return event.at >= 0;
+        event.cause = event.causeByRecord();
+        if (event.mayBeOom() && isVictim(event.i32(Event.PID), event.i64(Event.TIME))) event.cause = Cause.OOM;
+        return true;
+    }
+
+    /** The OOM killer sends first and marks its victim right after: it may be about to do so, and is waited for. */
+    private boolean isVictim(int pid, long sent) {
+        long until = Math.min(sent, System.nanoTime()) + MARKED_WITHIN; // in a time namespace, sent may be far ahead
+        while (true) {
+            boolean late = System.nanoTime() > until;
+            for (long at = VICTIMS; at < SIZE; at += VICTIM_SIZE) {
+                long after = (long) COUNTER.getOpaque(shared, at + VICTIM_TIME) - sent;
+                if ((long) COUNTER.getOpaque(shared, at) == pid && after >= 0 && after <= MARKED_WITHIN) return true;
             }
-            backlog.append(batch);
-        }
-        batch.clear();
-    }
-
-    /** Sends as much as the clients' sockets take. */
-    void flush() {
-        boolean delivered = true;
-        for (int i = clients.size() - 1; i >= 0; i--) {
-            Client client = clients.get(i);
-            if (!client.full) attend(client, POLLOUT);
-            delivered &= client.hasAll();
-        }
-        if (!delivered) return;
-        backlog.rewind();
-        for (int i = 0; i < clients.size(); i++) clients.get(i).rewind();
-    }
-
-    /** Sleeps in ppoll(2) until there are records, a client comes, goes or takes more, or until time is up. */
-    void poll(long nanoseconds, int stopFd, int ringFd) {
-        int count = 3 + clients.size();
-        if (pollfds.byteSize() < (long) count * POLLFD_SIZE)
-            pollfds = Arena.ofAuto().allocate(2L * count * POLLFD_SIZE, POLLFD_SIZE);
-        expect(0, stopFd, POLLIN);
-        expect(1, ringFd, POLLIN);
-        boolean accepting = System.nanoTime() - acceptFrom >= 0;
-        expect(2, accepting ? listener.fd : -1, POLLIN);
-        for (int i = 3; i < count; i++) {
-            Client client = clients.get(i - 3);
-            expect(i, client.fd, (client.readable ? POLLIN : 0) | (client.full ? POLLOUT : 0));
-        }
-        Kernel.ppoll(pollfds, count, accepting || nanoseconds != FOREVER ? nanoseconds : SECOND);
-
-        for (int i = count - 1; i >= 3; i--) attend(clients.get(i - 3), revents(i));
-        if (revents(2) != 0) accept();
-    }
-
-    private void expect(int i, int fd, int events) {
-        pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE, fd);
-        pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE + EVENTS, events); // and no revents yet
-    }
-
-    private int revents(int i) { return pollfds.get(JAVA_SHORT, (long) i * POLLFD_SIZE + REVENTS); }
-
-    private void attend(Client client, int revents) {
-        try {
-            if ((revents & (POLLHUP | POLLERR)) != 0) throw new EOFException("closed by the client");
-            if ((revents & POLLIN) != 0) client.read(scratch);
-            if ((revents & POLLOUT) != 0) client.send();
-        } catch (IOException e) {
-            Log.debug("client " + client.fd + " disconnected: " + e.getMessage());
-            clients.remove(client);
-            client.close();
-            acceptFrom = System.nanoTime();
+            if (late) return false;
+            Kernel.sleep(MARKED_WITHIN / 100);
         }
     }
 
-    private void accept() {
-        try {
-            for (AFUNIXSocketChannel channel; (channel = listener.accept()) != null;) {
-                clients.add(new Client(channel, backlog));
-                Log.debug("client " + clients.getLast().fd + " connected");
-            }
-        } catch (IOException e) {
-            Log.warn("accepting a client: " + e.getMessage() + "; new ones wait for a second");
-            acceptFrom = System.nanoTime() + SECOND;
-        }
+    /** While nobody listens, the prog records nothing. */
+    void listen(boolean wanted) {
+        if (wanted == listening) return;
+        listening = wanted;
+        WORD.setOpaque(shared, LISTENING, wanted ? 1 : 0);
+        Log.debug(wanted ? "recording" : "recording nothing, as nobody listens");
     }
 
-    @Override public void close() {
-        clients.forEach(Client::close);
-        listener.close();
+    /**
+     * Asks for a wake-up with the next record. Pairs with xchg() in bpf_ringbuf_commit(): either the prog sees this
+     * store, or the look at the ring that follows it sees the record. signals.bpf.c tells the other half at submit().
+     */
+    void park(boolean wanted) {
+        WORD.setOpaque(shared, PARKED, wanted ? 1 : 0);
+        VarHandle.fullFence();
+    }
+
+    /** Signals that went unrecorded since the last call, because the ring buffer was full. */
+    long newlyDropped() {
+        long now = (long) COUNTER.getOpaque(shared, DROPPED), before = droppedBefore;
+        droppedBefore = now;
+        return now - before;
     }
 }
 
-// §7 ── The object file and the kernel's types ───────────────────────────────────────────────────────────────────────
-// Just what signals.bpf.o contains: ELF sections and symbols, one map in BTF's notation, relocations of map addresses
-// (R_BPF_64_64) and of struct members (CO-RE). Anything else is refused by name.
+/**
+ * kernel/bpf/ringbuf.c maps three things in a row: the page of consumer_pos, which is ours to write; the page of
+ * producer_pos; the data, and once more the data, so that a record that wraps is one piece of memory. The copy here
+ * does without that, which halves what is resident. A record is an 8-byte header and a sample, rounded up to 8 bytes.
+ */
+final class RingBuffer {
+    // include/uapi/linux/bpf.h
+    private static final int BPF_RINGBUF_BUSY_BIT = 1 << 31, BPF_RINGBUF_DISCARD_BIT = 1 << 30, BPF_RINGBUF_HDR_SZ = 8;
+    private static final VarHandle POSITION = JAVA_LONG.varHandle(), HEADER = JAVA_INT.varHandle();
 
-/** An object as clang wrote it: sections, symbols, and the progs' instructions, to be relocated. */
+    final int fd;
+    private final MemorySegment consumerPage, producerPage, data;
+    private final long size;
+    private long consumer; // everything before it has been copied
+
+    /** Those copied last. One copy of many costs a fraction of many copies, and their room is free at once. */
+    final byte[] records = new byte[32 << 10];
+    private final ByteBuffer headers = ByteBuffer.wrap(records).order(ByteOrder.nativeOrder());
+    private int next, end;
+
+    RingBuffer(int fd, long size) {
+        this.fd = fd;
+        this.size = size;
+        consumerPage = Kernel.mmap(fd, 0, Kernel.PAGE_SIZE, true);
+        producerPage = Kernel.mmap(fd, Kernel.PAGE_SIZE, Kernel.PAGE_SIZE + size, false);
+        data = producerPage.asSlice(Kernel.PAGE_SIZE);
+    }
+
+    /**
+     * Copies records out, up to the first one that is reserved and not yet submitted, and gives their room back to the
+     * prog. True if there were more than it copies at once.
+     */
+    boolean fill() {
+        next = end = 0;
+        boolean fits = true;
+        // Pairs with smp_store_release(&rb->producer_pos) in __bpf_ringbuf_reserve().
+        for (long left = (long) POSITION.getAcquire(producerPage, 0L) - consumer; end < left && fits;) {
+            // Pairs with xchg(&hdr->len) in bpf_ringbuf_commit().
+            int header = (int) HEADER.getAcquire(data, consumer + end & size - 1);
+            if ((header & BPF_RINGBUF_BUSY_BIT) != 0) break;
+            fits = end + recordSize(header) <= records.length;
+            if (fits) end += recordSize(header);
+        }
+        long start = consumer & size - 1;
+        int unwrapped = (int) Math.min(end, size - start);
+        MemorySegment.copy(data, JAVA_BYTE, start, records, 0, unwrapped);
+        MemorySegment.copy(data, JAVA_BYTE, 0, records, unwrapped, end - unwrapped);
+        consumer += end;
+        POSITION.setRelease(consumerPage, 0L, consumer); // pairs with smp_load_acquire(&rb->consumer_pos)
+        return !fits;
+    }
+
+    /** Where the next of the records copied has its sample; -1 after the last. */
+    int next() {
+        while (next < end) {
+            int at = next, header = headers.getInt(at);
+            next += recordSize(header);
+            if ((header & BPF_RINGBUF_DISCARD_BIT) == 0) return at + BPF_RINGBUF_HDR_SZ; // else it was just a wake-up
+        }
+        return -1;
+    }
+
+    private static int recordSize(int header) {
+        return BPF_RINGBUF_HDR_SZ + (header & ~BPF_RINGBUF_DISCARD_BIT) + 7 & ~7;
+    }
+}
+
+/** bpf(2): the commands in use, each with the members of its union bpf_attr in the header's order. */
+final class Bpf {
+    // include/uapi/linux/bpf.h
+    private static final int BPF_MAP_CREATE = 0, BPF_PROG_LOAD = 5, BPF_RAW_TRACEPOINT_OPEN = 17;
+    static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27, BPF_F_MMAPABLE = 1 << 10;
+    private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, BPF_PROG_TYPE_TRACING = 26, BPF_TRACE_RAW_TP = 23;
+    private static final int INSN_SIZE = 8, ATTR_SIZE = 128, LOG_SIZE = 1 << 20;
+
+    /** In place of a BTF id: a raw tracepoint, whose arguments are mere numbers to the prog. */
+    static final int UNTYPED = 0;
+
+    /** A ring buffer of so many bytes, or an array of one value of that size, to be mapped. */
+    static int createMap(String name, int type, long size) {
+        boolean ring = type == BPF_MAP_TYPE_RINGBUF;
+        int keySize = ring ? 0 : 4, valueSize = ring ? 0 : (int) size, entries = ring ? (int) size : 1;
+        int flags = ring ? 0 : BPF_F_MMAPABLE, innerMap = 0, numaNode = 0;
+        int map = call(BPF_MAP_CREATE, type, keySize, valueSize, entries, flags, innerMap, numaNode, name);
+        return check("BPF_MAP_CREATE " + name, map);
+    }
+
+    /**
+     * A prog for the raw tracepoint whose arguments have the types of this BTF id: below zero if it is refused. One
+     * without types is to be accepted: after a refusal, the verifier's log is printed.
+     */
+    static int load(String name, byte[] insns, int types) {
+        String what = "BPF_PROG_LOAD " + name + (types == UNTYPED ? "" : " with types");
+        int prog = load(name, insns, types, 0, MemorySegment.NULL);
+        if (prog < 0 && types != UNTYPED) {
+            Log.debug(what + ": " + Kernel.errnoName(-prog));
+        } else if (prog < 0 && prog != -Kernel.EPERM && !Kernel.isLockedDown()) {
+            MemorySegment log = Arena.ofAuto().allocate(LOG_SIZE);
+            load(name, insns, types, 1, log);
+            log.getString(0).lines().forEach(Log::error);
+        }
+        return types != UNTYPED && prog < 0 ? prog : check(what, prog);
+    }
+
+    private static int load(String name, byte[] insns, int types, int logLevel, MemorySegment log) {
+        int type = types == UNTYPED ? BPF_PROG_TYPE_RAW_TRACEPOINT : BPF_PROG_TYPE_TRACING;
+        int version = 0, flags = 0, device = 0; // kern_version, prog_flags, prog_ifindex
+        return call(BPF_PROG_LOAD, type, insns.length / INSN_SIZE, insns, BpfObject.SIGNALS.bytes("license"),
+            logLevel, logLevel * LOG_SIZE, log, version, flags, name, device, types == UNTYPED ? 0 : BPF_TRACE_RAW_TP,
+            new int[9], types); // prog_btf_fd to line_info_cnt
+    }
+
+    /** The types, if any, name the tracepoint already. The link, which holds the prog, ends with this process. */
+    static void openRawTracepoint(String name, int prog, int types) {
+        Object tracepoint = types == UNTYPED ? (name + '\0').getBytes(ISO_8859_1) : MemorySegment.NULL;
+        check("BPF_RAW_TRACEPOINT_OPEN " + name, call(BPF_RAW_TRACEPOINT_OPEN, tracepoint, prog));
+        Kernel.close(prog);
+    }
+
+    /** An int is a __u32, bytes and memory are a pointer to them, a string is a char[16], int[n] are n zeros. */
+    private static int call(int command, Object... members) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment attr = arena.allocate(ATTR_SIZE, 8);
+            ByteBuffer buffer = attr.asByteBuffer().order(ByteOrder.nativeOrder());
+            for (Object member : members) {
+                if (member instanceof Integer number) buffer.putInt(number);
+                if (member instanceof MemorySegment memory) buffer.putLong(memory.address());
+                if (member instanceof byte[] bytes) buffer.putLong(arena.allocateFrom(JAVA_BYTE, bytes).address());
+                if (member instanceof String name) buffer.put(Arrays.copyOf(name.getBytes(ISO_8859_1), 16));
+                if (member instanceof int[] zeros) buffer.position(buffer.position() + 4 * zeros.length);
+            }
+            return (int) Kernel.call(Kernel.BPF, command, attr.address(), attr.byteSize());
+        }
+    }
+
+    private static int check(String what, int result) {
+        if (result >= 0) Log.debug(what);
+        else throw new Failure(what, Kernel.errnoName(-result), Kernel.isLockedDown()
+            ? "/sys/kernel/security/lockdown, confidentiality, forbids tracing" : switch (-result) {
+                case Kernel.EPERM -> "run as root (sudo), or with CAP_BPF and CAP_PERFMON; before Linux 5.11 maps also "
+                    + "need ulimit -l unlimited";
+                case Kernel.ENOSYS -> "this kernel lacks CONFIG_BPF_SYSCALL";
+                case Kernel.ENOMEM -> "a smaller --ring needs less memory";
+                default -> "Linux 5.8 or newer is needed";
+            });
+        return result;
+    }
+}
+
+// §6 ── The object file and the kernel's types ───────────────────────────────────────────────────────────────────────
+
+/** signals.bpf.o as clang wrote it. Its CRC says that it belongs to this source, so nothing else is checked. */
 final class BpfObject {
-    private record Section(String name, int at, int size) { }
+    /** Of its bytes: test/build sets it. */
+    private static final int CRC = 0x65202a7c;
 
-    /** {@code value}: where in its section. */
-    record Symbol(String section, int value) { }
+    private static final int SHDR_SIZE = 64, SYM_SIZE = 24, REL_SIZE = 16, RELO_SIZE = 16; // linux/elf.h, linux/bpf.h
+    private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;
 
-    private static final int SHDR_SIZE = 64, SYM_SIZE = 24, REL_SIZE = 16, INSN_SIZE = 8; // include/uapi/linux/elf.h
-    private static final int EI_CLASS_DATA = 0x0102, ET_REL = 1, EM_BPF = 247;
-    private static final int R_BPF_64_64 = 1, LD_IMM_DW = 0x18, ALU64_MOV_K = 0xB7, ALU64_ADD_K = 0x07;
-    private static final int LDX_MEM = 0x61, CLASS_MODE = 0xE7; // of any size
-    private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CORE_FIELD_BYTE_OFFSET = 0;
+    static final BpfObject SIGNALS = open("signals.bpf.o");
 
-    /** Of the object that this source was written for: test/build sets it. */
-    private static final int CRC = 0x179a32d2;
+    private final List<String> names = new ArrayList<>(); // of sections, by number
+    private final Map<String, ByteBuffer> sections = new HashMap<>();
+    final Btf types;
 
-    static final String ON_SIGNAL = "raw_tp/signal_generate", ON_MARK_VICTIM = "raw_tp/mark_victim";
-    private static final Set<String> SECTIONS = Set.of("", ".strtab", ".text", ON_SIGNAL, ".rel" + ON_SIGNAL,
-        ON_MARK_VICTIM, ".rel" + ON_MARK_VICTIM, ".rodata", "license", ".bss", ".maps", ".BTF", ".rel.BTF", ".BTF.ext",
-        ".rel.BTF.ext", ".llvm_addrsig", ".symtab");
-
-    private final String name;
-    private final ByteBuffer file;
-    private final List<Section> sections = new ArrayList<>();
-    private final Map<String, Symbol> symbols = new HashMap<>();
-    private final Btf btf;
-
-    static BpfObject open(String name) {
+    private static BpfObject open(String name) {
         try (InputStream in = Signals.class.getResourceAsStream("/" + name)) {
             if (in == null) throw new Failure(name, "ENOENT", "it comes with the jar that jbang builds: run jbang");
-            return new BpfObject(name, in.readAllBytes());
+            byte[] bytes = in.readAllBytes();
+            CRC32 crc = new CRC32();
+            crc.update(bytes);
+            if ((int) crc.getValue() == CRC) return new BpfObject(bytes);
         } catch (IOException e) {
             throw Failure.of(name, e, "");
         }
+        throw new Failure(name, "EBADMSG", "it is damaged, or of another version: test/build, or jbang cache clear");
     }
 
-    private BpfObject(String name, byte[] bytes) {
-        this.name = name;
-        file = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-        CRC32 crc = new CRC32();
-        crc.update(bytes);
-        if ((int) crc.getValue() != CRC) throw new Failure(name, "EBADMSG",
-            "it is damaged, or of another version: build it anew with test/build, or jbang cache clear");
-        if (file.getInt(0) != 0x464C457F || file.getShort(4) != EI_CLASS_DATA || file.getShort(16) != ET_REL
-                || file.getShort(18) != EM_BPF) throw unsupported("a file that is no 64-bit little-endian BPF object");
-        readSections();
-        readSymbols();
-        btf = new Btf(bytes(".BTF"));
+    private BpfObject(byte[] bytes) throws IOException { // struct elf64_hdr, a struct elf64_shdr for each section
+        ByteBuffer file = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        int headers = (int) file.getLong(40), count = file.getShort(60);
+        ByteBuffer strings = section(file, headers + file.getShort(62) * SHDR_SIZE);
+        for (int at = headers; at < headers + count * SHDR_SIZE; at += SHDR_SIZE) {
+            names.add(Btf.string(strings, file.getInt(at)));
+            sections.put(names.getLast(), section(file, at));
+        }
+        types = new Btf(bytes(".BTF"));
     }
 
-    private Failure unsupported(String what) {
-        return new Failure(name + ": " + what, "EOPNOTSUPP", "build it from signals.bpf.c with test/build");
+    private static ByteBuffer section(ByteBuffer file, int header) {
+        return file.slice((int) file.getLong(header + 24), (int) file.getLong(header + 32)).order(file.order());
     }
 
-    private void readSections() {
-        int at = (int) file.getLong(40), count = file.getShort(60), names = file.getShort(62);
-        int nameTable = (int) file.getLong(at + names * SHDR_SIZE + 24);
-        for (int i = 0; i < count; i++, at += SHDR_SIZE) {
-            String section = string(nameTable + file.getInt(at));
-            int size = (int) file.getLong(at + 32);
-            if (!SECTIONS.contains(section) || section.equals(".text") && size > 0)
-                throw unsupported("section " + section);
-            sections.add(new Section(section, (int) file.getLong(at + 24), size));
+    byte[] bytes(String section) {
+        ByteBuffer bytes = sections.get(section);
+        return Arrays.copyOfRange(bytes.array(), bytes.arrayOffset(), bytes.arrayOffset() + bytes.capacity());
+    }
+
+    /** A prog's instructions, with the file descriptors of these maps and the kernel's offsets of members. */
+    byte[] relocate(String prog, Map<String, Integer> maps, Btf kernel) {
+        byte[] insns = bytes(prog);
+        ByteBuffer fields = ByteBuffer.wrap(insns).order(ByteOrder.LITTLE_ENDIAN);
+        relocateMaps(sections.get(".rel" + prog), fields, maps);
+        relocateMembers(prog, fields, kernel);
+        return insns;
+    }
+
+    /** Each struct elf64_rel names an instruction that loads the address of a map, or of the memory in one. */
+    private void relocateMaps(ByteBuffer relocations, ByteBuffer insns, Map<String, Integer> maps) {
+        for (int at = 0; at < relocations.limit(); at += REL_SIZE) {
+            int insn = (int) relocations.getLong(at), symbol = relocations.getInt(at + 12) * SYM_SIZE;
+            String section = names.get(sections.get(".symtab").getShort(symbol + 6));
+            int kind = section.equals(".maps") ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
+            insns.put(insn + 1, (byte) (insns.get(insn + 1) | kind << 4));
+            insns.putInt(insn + 12, insns.getInt(insn + 4)); // the offset in that memory
+            insns.putInt(insn + 4, maps.get(section));
         }
     }
 
-    private void readSymbols() {
-        Section table = section(".symtab");
-        int names = section(".strtab").at;
-        for (int at = table.at; at < table.at + table.size; at += SYM_SIZE) {
-            int index = file.getShort(at + 6), value = (int) file.getLong(at + 8);
-            if (index > 0) symbols.put(string(names + file.getInt(at)), new Symbol(sections.get(index).name, value));
-        }
-    }
-
-    private String string(int at) {
-        int end = at;
-        while (file.get(end) != 0) end++;
-        return new String(file.array(), at, end - at, ISO_8859_1);
-    }
-
-    private Section section(String name) {
-        for (Section section : sections) if (section.name.equals(name)) return section;
-        throw unsupported("no section " + name);
-    }
-
-    Symbol symbol(String name) {
-        Symbol symbol = symbols.get(name);
-        if (symbol == null) throw unsupported("no symbol " + name);
-        return symbol;
-    }
-
-    byte[] bytes(String name) {
-        Section section = section(name);
-        return Arrays.copyOfRange(file.array(), section.at, section.at + section.size);
-    }
-
-    int size(String name) { return section(name).size; }
-    byte[] license() { return bytes("license"); }
-
-    /** Sets a variable of .rodata. */
-    void set(String name, long value, int size) {
-        int at = section(".rodata").at + symbol(name).value;
-        if (size == 8) file.putLong(at, value);
-        else file.putInt(at, (int) value);
-    }
-
-    /** A prog's instructions, with maps' file descriptors and with the running kernel's offsets of members. */
-    byte[] relocate(String prog, Map<String, Integer> fds, Btf kernel) {
-        ByteBuffer insns = ByteBuffer.wrap(bytes(prog)).order(ByteOrder.LITTLE_ENDIAN);
-        relocateMaps(prog, insns, fds);
-        relocateMembers(prog, insns, kernel);
-        return insns.array();
-    }
-
-    /** Where instructions load the address of a map, or of a variable in one. */
-    private void relocateMaps(String prog, ByteBuffer insns, Map<String, Integer> fds) {
-        Section table = section(".rel" + prog), names = section(".strtab"), syms = section(".symtab");
-        for (int at = table.at; at < table.at + table.size; at += REL_SIZE) {
-            int insn = (int) file.getLong(at), type = file.getInt(at + 8);
-            String name = string(names.at + file.getInt(syms.at + file.getInt(at + 12) * SYM_SIZE));
-            Symbol symbol = symbol(name);
-            Integer fd = fds.get(symbol.section);
-            if (type != R_BPF_64_64 || fd == null || insns.get(insn) != LD_IMM_DW)
-                throw unsupported("relocation of type " + type + " to " + name);
-            boolean map = symbol.section.equals(".maps");
-            int offset = symbol.value + insns.getInt(insn + 4);
-            int register = insns.get(insn + 1) & 0x0F;
-            insns.put(insn + 1, (byte) (register | (map ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE) << 4));
-            insns.putInt(insn + 4, fd);
-            if (!map) insns.putInt(insn + INSN_SIZE + 4, offset);
-        }
-    }
-
-    /** Where instructions step to a member of one of the kernel's structs, or load it. */
+    /** CO-RE: each struct bpf_core_relo names an instruction that loads a member of a struct, or steps to it. */
     private void relocateMembers(String prog, ByteBuffer insns, Btf kernel) {
-        Section ext = section(".BTF.ext");
-        int at = ext.at + file.getInt(ext.at + 4) + file.getInt(ext.at + 24); // struct btf_ext_header: core_relo_off
-        int end = at + file.getInt(ext.at + 28), size = file.getInt(at);
-        at += 4;
-        while (at < end) { // struct btf_ext_info_sec, then its struct bpf_core_relo
-            boolean its = btf.string(file.getInt(at)).equals(prog);
-            int count = file.getInt(at + 4);
-            for (at += 8; count > 0; count--, at += size) if (its) relocateMember(at, insns, kernel);
+        ByteBuffer ext = sections.get(".BTF.ext"); // struct btf_ext_header: core_relo_off, core_relo_len
+        int at = ext.getInt(4) + ext.getInt(24) + 4, end = at - 4 + ext.getInt(28);
+        while (at < end) { // struct btf_ext_info_sec: sec_name_off, num_info
+            boolean its = types.string(ext.getInt(at)).equals(prog);
+            int next = at + 8 + ext.getInt(at + 4) * RELO_SIZE;
+            for (at += 8; at < next; at += RELO_SIZE) {
+                int insn = ext.getInt(at), struct = ext.getInt(at + 4);
+                int member = types.string(ext.getInt(at + 8)).charAt(2) - '0'; // of "0:6"
+                if (!its) continue;
+                int offset = kernel.offset(types.name(struct), types.memberName(struct, member));
+                if ((insns.get(insn) & BPF_CLASS) == BPF_LDX) insns.putShort(insn + 2, (short) offset);
+                else insns.putInt(insn + 4, offset);
+            }
         }
-    }
-
-    private void relocateMember(int at, ByteBuffer insns, Btf kernel) {
-        int insn = file.getInt(at), struct = file.getInt(at + 4), kind = file.getInt(at + 12);
-        String access = btf.string(file.getInt(at + 8));
-        if (kind != BPF_CORE_FIELD_BYTE_OFFSET || access.length() != 3 || !access.startsWith("0:"))
-            throw unsupported("CO-RE relocation of kind " + kind + " with access " + access);
-        int member = access.charAt(2) - '0';
-        move(insns, insn, btf.offset(struct, member), kernel.offset(btf.name(struct), btf.memberName(struct, member)));
-    }
-
-    private void move(ByteBuffer insns, int insn, int from, int to) {
-        int code = insns.get(insn) & 0xFF;
-        boolean adds = code == ALU64_MOV_K || code == ALU64_ADD_K, loads = (code & CLASS_MODE) == LDX_MEM;
-        if (adds && insns.getInt(insn + 4) == from) insns.putInt(insn + 4, to);
-        else if (loads && insns.getShort(insn + 2) == from) insns.putShort(insn + 2, (short) to);
-        else throw unsupported("CO-RE relocation of instruction " + Integer.toHexString(code));
     }
 }
 
 /** BTF, the types of an object or of the running kernel: include/uapi/linux/btf.h. */
-final class Btf implements AutoCloseable {
-    private static final int MAGIC = 0xEB9F, KIND_STRUCT = 4, KIND_UNION = 5, KIND_TYPEDEF = 8;
+final class Btf {
+    private static final int KIND_STRUCT = 4, KIND_UNION = 5, KIND_TYPEDEF = 8;
 
     /** By kind: bytes that follow struct btf_type's twelve, and bytes for each of its vlen. */
     private static final int[] MORE = {0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0};
     private static final int[] MORE_EACH = {0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12};
 
-    private final Part types, strings;
-    private int[] starts = new int[4096]; // of the types known so far; number 0 is void
+    private static final Path KERNEL = Path.of("/sys/kernel/btf/vmlinux");
+    private static final int PART = 1 << 20, LARGEST = 1 << 17; // bytes: of what is read at first; of any one type
+
+    private ByteBuffer types, strings;
+    private boolean whole;
+    private int[] starts = new int[4096]; // of the types known so far, by number; number 0 is void
     private int known, next;
 
-    static Btf ofKernel() {
-        String path = "/sys/kernel/btf/vmlinux";
-        try {
-            RandomAccessFile file = new RandomAccessFile(path, "r");
-            return new Btf(new Part(file, 0, (int) file.length()));
-        } catch (FileNotFoundException e) {
-            throw Files.exists(Path.of(path)) ? new Failure(path, "EACCES", "run as a user who can read it: root")
-                : new Failure(path, "ENOENT", "this kernel lacks CONFIG_DEBUG_INFO_BTF");
+    Btf(byte[] all) throws IOException {
+        read(new ByteArrayInputStream(all), ByteOrder.LITTLE_ENDIAN, Integer.MAX_VALUE);
+    }
+
+    /** The kernel's: what is asked for is among the first of its megabytes, so the rest is read only if need be. */
+    Btf() { readKernels(PART); }
+
+    private void readKernels(int most) {
+        try (InputStream in = Files.newInputStream(KERNEL)) {
+            read(in, ByteOrder.nativeOrder(), most);
         } catch (IOException e) {
-            throw Failure.of(path, e, "");
+            throw Failure.of("" + KERNEL, e, "needed: a kernel with CONFIG_DEBUG_INFO_BTF, a user who can read it");
         }
     }
 
-    /** Nothing is read of it after that. */
-    @Override public void close() { types.close(); }
-
-    Btf(byte[] bytes) { this(new Part(bytes)); }
-
-    private Btf(Part all) {
-        if ((all.u32(0) & 0xFFFF) != MAGIC) throw new IllegalArgumentException("no BTF"); // struct btf_header
-        int size = all.u32(4);
-        types = all.part(size + all.u32(8), all.u32(12));
-        strings = all.part(size + all.u32(16), all.u32(20));
+    private void read(InputStream in, ByteOrder order, int most) throws IOException {
+        ByteBuffer header = ByteBuffer.wrap(in.readNBytes(24)).order(order); // struct btf_header
+        in.skipNBytes(header.getInt(4) - 24 + header.getInt(8));
+        types = ByteBuffer.wrap(in.readNBytes(Math.min(header.getInt(12), most))).order(order);
+        in.skipNBytes(header.getInt(16) - header.getInt(8) - types.limit());
+        strings = ByteBuffer.wrap(in.readNBytes(Math.min(header.getInt(20), most))).order(order);
+        whole = most == Integer.MAX_VALUE;
     }
 
-    /** Part of a file. A kernel's has megabytes, of which a few hundred kilobytes are asked for: only they are read. */
-    private static final class Part {
-        private static final int STEP = 64 << 10;
-        private final RandomAccessFile file;
-        private final int start, size;
-        private ByteBuffer bytes = ByteBuffer.allocate(0); // its beginning
-
-        Part(RandomAccessFile file, int start, int size) {
-            this.file = file;
-            this.start = start;
-            this.size = size;
-        }
-
-        Part(byte[] bytes) {
-            this(null, 0, bytes.length);
-            this.bytes = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-        }
-
-        void close() {
-            try {
-                if (file != null) file.close();
-            } catch (IOException e) {
-                throw Failure.of("/sys/kernel/btf/vmlinux", e, "");
-            }
-        }
-
-        Part part(int from, int length) {
-            return file != null ? new Part(file, start + from, length)
-                : new Part(Arrays.copyOfRange(bytes.array(), from, from + length));
-        }
-
-        int u32(int at) { return upTo(at + 4).getInt(at); }
-        byte u8(int at) { return upTo(at + 1).get(at); }
-
-        boolean equals(int at, byte[] other) {
-            return Arrays.equals(upTo(at + other.length).array(), at, at + other.length, other, 0, other.length);
-        }
-
-        String string(int from, int to) { return new String(upTo(to).array(), from, to - from, ISO_8859_1); }
-
-        private ByteBuffer upTo(int end) {
-            if (end > bytes.limit()) read(end);
-            return bytes;
-        }
-
-        private void read(int end) {
-            if (end > size) throw new IndexOutOfBoundsException("BTF of " + size + " bytes");
-            int before = bytes.limit(), now = Math.min(size, Math.max(end, before + Math.max(before, STEP)));
-            byte[] more = Arrays.copyOf(bytes.array(), now);
-            try {
-                file.seek(start + before);
-                file.readFully(more, before, now - before);
-            } catch (IOException e) {
-                throw Failure.of("/sys/kernel/btf/vmlinux", e, "");
-            }
-            bytes = ByteBuffer.wrap(more).order(ByteOrder.LITTLE_ENDIAN);
-        }
-    }
-
-    /** Is there a type of this number? Reads on up to it: what is asked for is among a kernel's first thousands. */
+    /** Is there a type of this number? Looks no further than that. */
     private boolean exists(int id) {
-        while (known < id && next < types.size) {
+        while (known < id && next < types.limit()) {
+            if (!whole && next > types.limit() - LARGEST) readKernels(Integer.MAX_VALUE);
             if (++known == starts.length) starts = Arrays.copyOf(starts, 2 * known);
             starts[known] = next;
-            int kind = kind(known);
-            if (kind >= MORE.length) throw new Failure("BTF kind " + kind, "EOPNOTSUPP", "Signals does not know it");
-            next += 12 + MORE[kind] + MORE_EACH[kind] * vlen(known);
+            if (kind(known) >= MORE.length) throw new Failure("BTF kind " + kind(known), "EOPNOTSUPP", "it is too new");
+            next += 12 + MORE[kind(known)] + MORE_EACH[kind(known)] * vlen(known);
         }
         return id <= known;
     }
 
-    private int start(int id) {
-        if (id <= 0 || !exists(id)) throw new IndexOutOfBoundsException("BTF type " + id);
-        return starts[id];
-    }
-
     // struct btf_type: name_off, info (vlen: bits 0-15, kind: 24-28, kind_flag: 31), type or size
-    private int info(int id) { return types.u32(start(id) + 4); }
-    private int kind(int id) { return info(id) >>> 24 & 31; }
-    private int vlen(int id) { return info(id) & 0xFFFF; }
-    String name(int id) { return string(types.u32(start(id))); }
-
-    String string(int offset) {
-        int end = offset;
-        while (strings.u8(end) != 0) end++;
-        return strings.string(offset, end);
-    }
-
-    private boolean equals(int offset, byte[] name) {
-        int end = offset + name.length;
-        return end < strings.size && strings.u8(end) == 0 && strings.equals(offset, name);
-    }
+    private int word(int id, int at) { return types.getInt(starts[id] + at); }
+    private int kind(int id) { return word(id, 4) >>> 24 & 31; }
+    private int vlen(int id) { return word(id, 4) & 0xFFFF; }
+    String name(int id) { return exists(id) ? string(word(id, 0)) : ""; }
 
     // struct btf_member: name_off, type, offset in bits (in 24 of them where kind_flag says there are bit-fields)
-    private int member(int id, int index) { return start(id) + 12 + 12 * index; }
-    String memberName(int id, int index) { return string(types.u32(member(id, index))); }
-    int offset(int id, int index) {
-        int bits = types.u32(member(id, index) + 8);
-        return (info(id) < 0 ? bits & 0xFFFFFF : bits) / 8;
+    String memberName(int id, int index) { return string(word(id, 12 + 12 * index)); }
+    private int memberOffset(int id, int index) {
+        return (word(id, 20 + 12 * index) & (word(id, 4) < 0 ? 0xFFFFFF : -1)) / 8;
     }
 
-    /** The number of the typedef of that name; 0 if there is none. */
-    int typedef(String name) {
-        byte[] wanted = name.getBytes(ISO_8859_1);
-        for (int id = 1; exists(id); id++)
-            if (kind(id) == KIND_TYPEDEF && equals(types.u32(start(id)), wanted)) return id;
+    String string(int offset) { return string(strings, offset); }
+
+    static String string(ByteBuffer strings, int offset) {
+        int end = offset;
+        while (strings.get(end) != 0) end++;
+        return new String(strings.array(), strings.arrayOffset() + offset, end - offset, ISO_8859_1);
+    }
+
+    /** As string(offset).equals(name), of which a kernel's thousands of types would make too many. */
+    private boolean equals(int offset, String name) {
+        if (!whole && offset + name.length() >= strings.limit()) readKernels(Integer.MAX_VALUE);
+        int i = 0;
+        while (i < name.length() && strings.get(offset + i) == name.charAt(i)) i++;
+        return i == name.length() && strings.get(offset + i) == 0;
+    }
+
+    /** The number of the first type of that name from there on; 0 if there is none. */
+    private int find(int kind, String name, int from) {
+        for (int id = from; exists(id); id++) if (kind(id) == kind && equals(word(id, 0), name)) return id;
         return 0;
     }
 
-    /** Where a member is in a struct, in bytes. */
+    int typedef(String name) { return find(KIND_TYPEDEF, name, 1); }
+    int size(String struct) { return word(find(KIND_STRUCT, struct, 1), 8); }
+
+    /** Where a member is in a struct, in bytes. A kernel can have several structs of one name. */
     int offset(String struct, String member) {
-        byte[] name = struct.getBytes(ISO_8859_1), memberName = member.getBytes(ISO_8859_1);
-        for (int id = 1; exists(id); id++) {
-            int offset = kind(id) == KIND_STRUCT && equals(types.u32(start(id)), name) ? find(id, memberName) : -1;
+        for (int id = 0; (id = find(KIND_STRUCT, struct, id + 1)) != 0;) {
+            int offset = search(id, member);
             if (offset >= 0) return offset;
         }
         throw new Failure("struct " + struct + "'s member " + member, "ENOENT", "this kernel's BTF lacks it");
     }
 
     /** Enters anonymous structs and unions, as C does; -1 where there is no such member. */
-    private int find(int id, byte[] name) {
+    private int search(int id, String name) {
         for (int i = 0; i < vlen(id); i++) {
-            int nameAt = types.u32(member(id, i)), type = types.u32(member(id, i) + 4);
-            if (equals(nameAt, name)) return offset(id, i);
-            if (nameAt != 0 || kind(type) != KIND_STRUCT && kind(type) != KIND_UNION) continue;
-            int offset = find(type, name);
-            if (offset >= 0) return offset(id, i) + offset;
+            int nameAt = word(id, 12 + 12 * i), type = word(id, 16 + 12 * i);
+            if (equals(nameAt, name)) return memberOffset(id, i);
+            if (nameAt != 0 || !exists(type) || kind(type) != KIND_STRUCT && kind(type) != KIND_UNION) continue;
+            int offset = search(type, name);
+            if (offset >= 0) return memberOffset(id, i) + offset;
         }
         return -1;
     }
 }
 
-// §8 ── The kernel ───────────────────────────────────────────────────────────────────────────────────────────────────
-// One method per command of bpf(2), one per system call, one door to libc for all of them.
-
-/** bpf(2): a method for each command in use. A refusal is a Failure that says why, as far as can be seen from here. */
-final class Bpf {
-    // include/uapi/linux/bpf.h
-    private static final int BPF_MAP_CREATE = 0, BPF_MAP_UPDATE_ELEM = 2, BPF_PROG_LOAD = 5;
-    private static final int BPF_RAW_TRACEPOINT_OPEN = 17, BPF_MAP_FREEZE = 22; // since Linux 5.2
-    private static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27; // since Linux 5.8
-    static final int BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;      // since Linux 5.5
-    private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, BPF_PROG_TYPE_TRACING = 26, BPF_TRACE_RAW_TP = 23;
-    private static final int INSN_SIZE = 8;
-    private static final String MAP_CREATE = "BPF_MAP_CREATE ";
-
-    /** In place of a BTF id: a raw tracepoint, the prog's arguments being mere numbers. */
-    static final int UNTYPED = 0;
-
-    private static final int LOG_SIZE = 1 << 20;
-
-    /** union bpf_attr, filled in the header's order, with what its pointers point to. */
-    private static final class Attr implements AutoCloseable {
-        private final Arena arena = Arena.ofConfined();
-        private final MemorySegment memory = arena.allocate(128, 8);
-        private final ByteBuffer fields = memory.asByteBuffer().order(ByteOrder.nativeOrder());
-
-        Attr u32(long value) {
-            fields.putInt((int) value);
-            return this;
-        }
-
-        Attr pointer(byte[] data) {
-            return pointer(arena.allocate(data.length, 8).copyFrom(MemorySegment.ofArray(data)));
-        }
-
-        Attr pointer(MemorySegment to) {
-            fields.putLong(to.address());
-            return this;
-        }
-
-        /** Goes on at a member that stands there. */
-        Attr at(int offset) {
-            fields.position(offset);
-            return this;
-        }
-
-        /** A name of up to 15 bytes, as the last member. */
-        Attr name(String name) {
-            fields.put(name.getBytes(ISO_8859_1));
-            return this;
-        }
-
-        int call(int command) {
-            return (int) Kernel.call(Kernel.NR.bpf(), command, memory.address(), memory.byteSize(), 0, 0, 0);
-        }
-
-        int call(int command, String what) {
-            int result = call(command);
-            if (result < 0) throw refused(what, -result);
-            Log.debug(what);
-            return result;
-        }
-
-        @Override public void close() { arena.close(); }
-    }
-
-    static int createRingBuffer(String name, long size) { return createMap(name, BPF_MAP_TYPE_RINGBUF, 0, 0, size, 0); }
-
-    /** An array of one value. */
-    static int createArray(String name, int size, int flags) {
-        return createMap(name, BPF_MAP_TYPE_ARRAY, 4, size, 1, flags);
-    }
-
-    private static int createMap(String name, int type, int keySize, int valueSize, long entries, int flags) {
-        try (Attr attr = new Attr()) {
-            return attr.u32(type).u32(keySize).u32(valueSize).u32(entries).u32(flags)
-                .u32(0).u32(0).name(name) // inner_map_fd, numa_node
-                .call(BPF_MAP_CREATE, MAP_CREATE + name);
-        }
-    }
-
-    /** Sets the one value of an array. */
-    static void update(int map, byte[] value) {
-        try (Attr attr = new Attr()) {
-            attr.u32(map).u32(0).pointer(new byte[4]).pointer(value).call(BPF_MAP_UPDATE_ELEM, "BPF_MAP_UPDATE_ELEM");
-        }
-    }
-
-    /** From now on no process can change the map, and the verifier may rely on what is in it. */
-    static void freeze(int map) {
-        try (Attr attr = new Attr()) {
-            attr.u32(map).call(BPF_MAP_FREEZE, "BPF_MAP_FREEZE");
-        }
-    }
-
-    /**
-     * A prog for the raw tracepoint whose arguments have the types of this BTF id: -1 if it is refused. One without
-     * types is to be accepted: after a refusal it asks once more, with a log, and prints what the verifier has to say.
-     */
-    static int load(String name, byte[] insns, byte[] license, int types) {
-        String what = "BPF_PROG_LOAD " + name + (types == UNTYPED ? "" : " with types");
-        try (Attr attr = new Attr(); Attr again = new Attr()) {
-            int prog = load(attr, name, insns, license, types, 0, MemorySegment.NULL);
-            if (prog < 0 && types != UNTYPED) {
-                Log.debug(what + ": " + Kernel.errnoName(-prog));
-                return -1;
-            }
-            if (prog < 0 && prog != -Kernel.EPERM && !Kernel.isLockedDown()) {
-                MemorySegment log = again.arena.allocate(LOG_SIZE);
-                prog = load(again, name, insns, license, types, LOG_SIZE, log);
-                if (prog < 0) log.getString(0).lines().forEach(Log::error);
-            }
-            if (prog < 0) throw refused(what, -prog);
-            Log.debug(what + ", " + insns.length / INSN_SIZE + " instructions");
-            return prog;
-        }
-    }
-
-    private static int load(Attr attr, String name, byte[] insns, byte[] license, int types, int logSize,
-            MemorySegment log) {
-        boolean typed = types != UNTYPED;
-        attr.u32(typed ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_RAW_TRACEPOINT)
-            .u32(insns.length / INSN_SIZE).pointer(insns).pointer(license)
-            .u32(logSize == 0 ? 0 : 1).u32(logSize).pointer(log).u32(0).u32(0).name(name); // kern_version, prog_flags
-        return attr.at(68).u32(typed ? BPF_TRACE_RAW_TP : 0).at(108).u32(types).call(BPF_PROG_LOAD);
-    }
-
-    /** The types, if any, name the tracepoint already. */
-    static int openRawTracepoint(String name, int prog, int types) {
-        try (Attr attr = new Attr()) {
-            if (types == UNTYPED) attr.pointer((name + '\0').getBytes(ISO_8859_1));
-            return attr.at(8).u32(prog).call(BPF_RAW_TRACEPOINT_OPEN, "BPF_RAW_TRACEPOINT_OPEN " + name);
-        }
-    }
-
-    private static Failure refused(String what, int errno) {
-        String hint = Kernel.isLockedDown() ? "/sys/kernel/security/lockdown, confidentiality, forbids tracing"
-            : errno == Kernel.EPERM && what.startsWith(MAP_CREATE) && Kernel.hasCapBpf()
-                ? "before Linux 5.11 maps are locked memory: ulimit -l unlimited, or run as root"
-            : errno == Kernel.EPERM ? "run as root, or with CAP_BPF and CAP_PERFMON: " + Kernel.sudo()
-            : errno == Kernel.ENOSYS ? "this kernel lacks CONFIG_BPF_SYSCALL"
-            : errno == Kernel.ENOMEM ? "a smaller --ring needs less memory"
-            : errno == Kernel.EINVAL && what.startsWith(MAP_CREATE) ? "ring buffers came with Linux 5.8"
-            : "";
-        return new Failure(what, Kernel.errnoName(errno), hint);
-    }
-}
+// §7 ── System calls ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** The only place that calls libc. A result below zero is an errno, negated, as the kernel itself returns it. */
 final class Kernel {
-    /** System call numbers: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. */
-    record Numbers(int bpf, int close, int eventfd2, int ioctl, int mmap, int munmap, int open_by_handle_at,
-            int openat, int ppoll, int prlimit64, int readlinkat, int write) { }
+    private static final boolean AARCH64 = System.getProperty("os.arch").equals("aarch64");
 
-    static final Numbers NR = switch (System.getProperty("os.arch")) {
-        case "amd64" -> new Numbers(321, 3, 290, 16, 9, 11, 304, 257, 271, 302, 267, 1);
-        case "aarch64" -> new Numbers(280, 57, 19, 29, 222, 215, 265, 56, 73, 261, 78, 64);
-        default -> throw new Failure("this processor", "EOPNOTSUPP", "x86_64 and aarch64 are supported");
-    };
+    // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
+    static final int BPF = nr(321, 280);
+    private static final int CLOSE = nr(3, 57), FLOCK = nr(73, 32), IOCTL = nr(16, 29), MEMFD_CREATE = nr(319, 279);
+    private static final int MMAP = nr(9, 222), OPEN_BY_HANDLE_AT = nr(304, 265), OPENAT = nr(257, 56);
+    private static final int PPOLL = nr(271, 73), PRLIMIT64 = nr(302, 261), WRITE = nr(1, 64);
 
-    // include/uapi/asm-generic/errno-base.h
-    static final int EPERM = 1, EINTR = 4, EAGAIN = 11, ENOMEM = 12, EINVAL = 22, EMFILE = 24, EPIPE = 32, ENOSYS = 38;
-    private static final Map<Integer, String> ERRNO = Map.ofEntries(Map.entry(1, "EPERM"), Map.entry(2, "ENOENT"),
-        Map.entry(5, "EIO"), Map.entry(7, "E2BIG"), Map.entry(9, "EBADF"), Map.entry(12, "ENOMEM"),
-        Map.entry(13, "EACCES"), Map.entry(14, "EFAULT"), Map.entry(22, "EINVAL"), Map.entry(24, "EMFILE"),
-        Map.entry(28, "ENOSPC"), Map.entry(38, "ENOSYS"), Map.entry(95, "EOPNOTSUPP"));
+    private static int nr(int x86_64, int aarch64) { return AARCH64 ? aarch64 : x86_64; }
 
-    private static final int CAP_BPF = 39; // include/uapi/linux/capability.h
-    private static final long PROC_PID_INIT_INO = 0xEFFFFFFCL; // include/linux/proc_ns.h
+    // include/uapi/asm-generic/errno-base.h, errno.h: 1 to 38
+    static final int EPERM = 1, EINTR = 4, EAGAIN = 11, ENOMEM = 12, EPIPE = 32, ENOSYS = 38;
+    private static final String[] ERRNO = ("EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN "
+        + "ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY "
+        + "EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS").split(" ");
 
-    // include/uapi: fcntl.h, mman.h, resource.h, auxvec.h, ioctls.h
-    private static final int AT_FDCWD = -100, O_CLOEXEC = 0x80000, PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1;
-    private static final int RLIMIT_MEMLOCK = 8, AT_PAGESZ = 6, TCGETS = 0x5401, TIOCGWINSZ = 0x5413;
+    // include/uapi: fcntl.h, file.h, memfd.h, mman.h, resource.h, auxvec.h, ioctls.h; include/linux/proc_ns.h
+    static final int O_DIRECTORY = AARCH64 ? 040000 : 0200000;
+    private static final int AT_FDCWD = -100, O_CLOEXEC = 0x80000, LOCK_EX_NB = 2 | 4, MFD_CLOEXEC = 1;
+    private static final int PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1, RLIMIT_MEMLOCK = 8, AT_PAGESZ = 6;
+    private static final int TIOCGWINSZ = 0x5413;
+    private static final long PROC_PID_INIT_INO = 0xEFFFFFFCL;
 
     private static final StructLayout STATE = Linker.Option.captureStateLayout();
     private static final long ERRNO_AT = STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
@@ -2363,18 +1904,18 @@ final class Kernel {
         FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
         Linker.Option.captureCallState("errno"));
 
-    /** One for each thread: the shutdown hook calls too. */
+    /** One for each thread. */
     private static final ThreadLocal<MemorySegment> CAPTURED = new ThreadLocal<>() {
         @Override protected MemorySegment initialValue() { return Arena.ofAuto().allocate(STATE); }
     };
 
     static final long PAGE_SIZE = pageSize();
-    static final String BPF_JIT_ENABLE = "/proc/sys/net/core/bpf_jit_enable";
 
-    static long call(long number, long a, long b, long c, long d, long e, long f) {
+    static long call(long number, long... arguments) {
         MemorySegment captured = CAPTURED.get();
+        long[] a = Arrays.copyOf(arguments, 6);
         try {
-            long result = (long) SYSCALL.invokeExact(captured, number, a, b, c, d, e, f);
+            long result = (long) SYSCALL.invokeExact(captured, number, a[0], a[1], a[2], a[3], a[4], a[5]);
             return result == -1 ? -captured.get(JAVA_INT, ERRNO_AT) : result;
         } catch (Throwable t) {
             throw new AssertionError("syscall(2) throws nothing", t);
@@ -2386,73 +1927,52 @@ final class Kernel {
         return result;
     }
 
-    static String errnoName(int errno) { return ERRNO.getOrDefault(errno, "errno " + errno); }
+    static String errnoName(int errno) { return errno <= ERRNO.length ? ERRNO[errno - 1] : "errno " + errno; }
 
-    static void close(int fd) { call(NR.close, fd, 0, 0, 0, 0, 0); }
+    static void close(int fd) { call(CLOSE, fd); }
 
-    static MemorySegment mmap(String what, int fd, long offset, long size, boolean writable) {
+    static MemorySegment mmap(int fd, long offset, long size, boolean writable) {
         int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-        long address = check("mmap " + what, call(NR.mmap, 0, size, protection, MAP_SHARED, fd, offset));
+        long address = check("mmap of a map", call(MMAP, 0, size, protection, MAP_SHARED, fd, offset));
         return MemorySegment.ofAddress(address).reinterpret(size);
     }
 
-    static void munmap(MemorySegment memory) { call(NR.munmap, memory.address(), memory.byteSize(), 0, 0, 0, 0); }
-
-    /** Returns when some are ready, when time is up, or when a signal came, to which the JVM attends itself. */
+    /** Returns when some are ready, when time is up, or when a signal came: the JVM handles that by itself. */
     static void ppoll(MemorySegment pollfds, int count, long nanoseconds) {
-        TIMEOUT.set(JAVA_LONG, 0, nanoseconds / 1_000_000_000);
-        TIMEOUT.set(JAVA_LONG, 8, nanoseconds % 1_000_000_000);
-        long ready = call(NR.ppoll, pollfds.address(), count, nanoseconds < 0 ? 0 : TIMEOUT.address(), 0, 0, 0);
-        if (ready != -EINTR) check("ppoll", ready);
-    }
-
-    private static final MemorySegment TIMEOUT = Arena.ofAuto().allocate(16, 8); // struct timespec
-
-    static int eventfd() { return (int) check("eventfd", call(NR.eventfd2, 0, O_CLOEXEC, 0, 0, 0, 0)); }
-
-    /** Makes an eventfd readable. */
-    static void wake(int eventfd) {
         try (Arena arena = Arena.ofConfined()) {
-            write(eventfd, arena.allocateFrom(JAVA_LONG, 1));
+            long seconds = nanoseconds / 1_000_000_000, rest = nanoseconds % 1_000_000_000; // struct timespec
+            MemorySegment timeout = nanoseconds < 0 ? MemorySegment.NULL : arena.allocateFrom(JAVA_LONG, seconds, rest);
+            long ready = call(PPOLL, pollfds.address(), count, timeout.address());
+            if (ready != -EINTR) check("ppoll", ready);
         }
-    }
-
-    /** How much it wrote, or an errno, negated. */
-    static long write(int fd, MemorySegment bytes) {
-        return call(NR.write, fd, bytes.address(), bytes.byteSize(), 0, 0, 0);
     }
 
     static void sleep(long nanoseconds) { ppoll(MemorySegment.NULL, 0, nanoseconds); }
 
-    static int open(byte[] path) {
+    /** How much it wrote. */
+    static long write(int fd, MemorySegment bytes) { return call(WRITE, fd, bytes.address(), bytes.byteSize()); }
+
+    static int open(String path, int flags) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment text = arena.allocate(path.length + 1).copyFrom(MemorySegment.ofArray(path));
-            return (int) call(NR.openat, AT_FDCWD, text.address(), O_CLOEXEC, 0, 0, 0);
+            return (int) call(OPENAT, AT_FDCWD, arena.allocateFrom(path).address(), flags | O_CLOEXEC);
         }
     }
+
+    /** A file in memory, without a name. */
+    static int memfd() {
+        try (Arena arena = Arena.ofConfined()) {
+            return (int) check("memfd_create", call(MEMFD_CREATE, arena.allocateFrom("").address(), MFD_CLOEXEC));
+        }
+    }
+
+    /** Locks an open file, until it is closed; false if another process has done so. */
+    static boolean lock(int fd) { return call(FLOCK, fd, LOCK_EX_NB) == 0; }
 
     /** Opens what a struct file_handle of eight bytes stands for. */
     static int openByHandle(int mountFd, int type, long handle) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment fileHandle = arena.allocate(16, 8);
-            fileHandle.asByteBuffer().order(ByteOrder.nativeOrder()).putInt(8).putInt(type).putLong(handle);
-            return (int) call(NR.open_by_handle_at, mountFd, fileHandle.address(), O_CLOEXEC, 0, 0, 0);
-        }
-    }
-
-    /** The path of an open file, in bytes, as no charset need know it; empty if there is none. */
-    static byte[] pathOf(int fd, int most) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment path = arena.allocate(most);
-            MemorySegment link = arena.allocateFrom("/proc/self/fd/" + fd);
-            long size = call(NR.readlinkat, AT_FDCWD, link.address(), path.address(), most, 0, 0);
-            return path.asSlice(0, Math.max(0, size)).toArray(JAVA_BYTE);
-        }
-    }
-
-    static boolean isTerminal(int fd) {
-        try (Arena arena = Arena.ofConfined()) {
-            return call(NR.ioctl, fd, TCGETS, arena.allocate(64, 8).address(), 0, 0, 0) == 0; // struct termios
+            MemorySegment fileHandle = arena.allocateFrom(JAVA_LONG, 8 | (long) type << 32, handle);
+            return (int) call(OPEN_BY_HANDLE_AT, mountFd, fileHandle.address(), O_CLOEXEC);
         }
     }
 
@@ -2460,20 +1980,19 @@ final class Kernel {
     static int columns(int fd) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment size = arena.allocate(8, 8); // struct winsize { unsigned short ws_row, ws_col, … }
-            call(NR.ioctl, fd, TIOCGWINSZ, size.address(), 0, 0, 0);
+            call(IOCTL, fd, TIOCGWINSZ, size.address());
             return size.get(JAVA_SHORT, 2) & 0xFFFF;
         }
     }
 
-    /** Before Linux 5.11 maps are locked memory. Refused without CAP_SYS_RESOURCE: then creating a map will tell. */
+    /** Before Linux 5.11 maps are locked memory. Where this is refused, creating a map will tell. */
     static void raiseMemlock() {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment infinity = arena.allocateFrom(JAVA_LONG, -1, -1); // struct rlimit64
-            call(NR.prlimit64, 0, RLIMIT_MEMLOCK, infinity.address(), 0, 0, 0);
+            call(PRLIMIT64, 0, RLIMIT_MEMLOCK, arena.allocateFrom(JAVA_LONG, -1, -1).address()); // struct rlimit64
         }
     }
 
-    /** Elsewhere a process knows its ids only as they are there, and a prog sees the initial ones. */
+    /** In another pid namespace, our own pid is not the one that a prog sees. */
     static boolean isInInitialPidNamespace() {
         try {
             return Files.readSymbolicLink(Path.of("/proc/self/ns/pid")).endsWith("pid:[" + PROC_PID_INIT_INO + "]");
@@ -2482,53 +2001,32 @@ final class Kernel {
         }
     }
 
-    static boolean hasCapBpf() {
-        try (Stream<String> status = Files.lines(Path.of("/proc/self/status"), ISO_8859_1)) {
-            return status.filter(line -> line.startsWith("CapEff:"))
-                .anyMatch(line -> (Long.parseLong(line.substring(8).strip(), 16) >> CAP_BPF & 1) != 0);
-        } catch (IOException e) {
-            return false;
-        }
+    /** On aarch64 the verifier leaves the calls of some helpers to the JIT, even where there is none. Seen on 6.12. */
+    static void checkJit() {
+        String path = "/proc/sys/net/core/bpf_jit_enable";
+        if (AARCH64 && text(path).equals("0\n")) throw new Failure(path, "EOPNOTSUPP",
+            "aarch64 kernels crash when they interpret bpf_get_current_task(): sysctl net.core.bpf_jit_enable=1");
     }
 
-    /**
-     * On aarch64 the verifier leaves the calls of some helpers to the JIT, even where there is none: the interpreter
-     * then calls into nowhere. Seen on Linux 6.12.
-     */
-    static boolean crashesInterpreting() {
-        try {
-            return System.getProperty("os.arch").equals("aarch64")
-                && Files.readString(Path.of(BPF_JIT_ENABLE)).strip().equals("0");
-        } catch (IOException e) {
-            return false; // root alone can read it, and alone may have switched the JIT off
-        }
-    }
+    static boolean isLockedDown() { return text("/sys/kernel/security/lockdown").contains("[confidentiality]"); }
 
-    static boolean isLockedDown() {
+    /** What is in a file; nothing where there is none, or where only root may know. */
+    static String text(String path) {
         try {
-            return Files.readString(Path.of("/sys/kernel/security/lockdown")).contains("[confidentiality]");
+            return Files.readString(Path.of(path), ISO_8859_1);
         } catch (IOException e) {
-            return false; // no such file without the lockdown LSM
+            return "";
         }
     }
 
     private static long pageSize() {
         try {
-            ByteBuffer auxv = ByteBuffer.wrap(Files.readAllBytes(Path.of("/proc/self/auxv")));
-            auxv.order(ByteOrder.nativeOrder());
-            while (auxv.getLong() != AT_PAGESZ) auxv.getLong();
-            return auxv.getLong();
+            byte[] bytes = Files.readAllBytes(Path.of("/proc/self/auxv"));
+            LongBuffer auxv = ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder()).asLongBuffer();
+            while (auxv.get() != AT_PAGESZ) auxv.get();
+            return auxv.get();
         } catch (IOException e) {
             throw Failure.of("/proc/self/auxv", e, "is /proc mounted?");
         }
-    }
-
-    /** This very command, run by sudo: whole paths, as sudo may forget PATH. */
-    static String sudo() {
-        ProcessHandle.Info me = ProcessHandle.current().info();
-        StringBuilder line = new StringBuilder("sudo ").append(me.command().orElse("java"));
-        for (String word : me.arguments().orElse(new String[0]))
-            line.append(' ').append(word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'");
-        return line.toString();
     }
 }
