@@ -383,7 +383,7 @@ final class Output extends Thread {
             for (MemorySegment left = arena.allocateFrom(JAVA_BYTE, bytes); left.byteSize() > 0;) {
                 long result = Kernel.write(fd, left);
                 if (result >= 0) left = left.asSlice(result);
-                else if (result == -Kernel.EAGAIN) Kernel.sleep(1_000_000); // somebody made it non-blocking
+                else if (result == -Kernel.EAGAIN) LockSupport.parkNanos(1_000_000); // somebody made it non-blocking
                 else if (result != -Kernel.EINTR) return (int) -result;
             }
             return 0;
@@ -1322,7 +1322,7 @@ final class Place implements AutoCloseable {
         socket = folder.resolve("s");
         for (int tries = 0; !enter(what); tries++) {
             if (tries == TRIES) throw new Failure(what, "EBUSY", "another start has held " + folder + " for 10 s");
-            Kernel.sleep(PAUSE);
+            LockSupport.parkNanos(PAUSE);
         }
         Files.deleteIfExists(socket);
     }
@@ -1492,7 +1492,7 @@ final class Tracer {
                 if ((long) COUNTER.getOpaque(shared, at) == pid && after >= 0 && after <= MARKED_WITHIN) return true;
             }
             if (late) return false;
-            Kernel.sleep(MARKED_WITHIN / 100);
+            LockSupport.parkNanos(MARKED_WITHIN / 100);
         }
     }
 
@@ -1939,15 +1939,13 @@ final class Kernel {
 
     /** Returns when some are ready, when time is up, or when a signal came: the JVM handles that by itself. */
     static void ppoll(MemorySegment pollfds, int count, long nanoseconds) {
-        try (Arena arena = Arena.ofConfined()) {
-            long seconds = nanoseconds / 1_000_000_000, rest = nanoseconds % 1_000_000_000; // struct timespec
-            MemorySegment timeout = nanoseconds < 0 ? MemorySegment.NULL : arena.allocateFrom(JAVA_LONG, seconds, rest);
-            long ready = call(PPOLL, pollfds.address(), count, timeout.address());
-            if (ready != -EINTR) check("ppoll", ready);
-        }
+        TIMEOUT.set(JAVA_LONG, 0, nanoseconds / 1_000_000_000);
+        TIMEOUT.set(JAVA_LONG, 8, nanoseconds % 1_000_000_000);
+        long ready = call(PPOLL, pollfds.address(), count, nanoseconds < 0 ? 0 : TIMEOUT.address());
+        if (ready != -EINTR) check("ppoll", ready);
     }
 
-    static void sleep(long nanoseconds) { ppoll(MemorySegment.NULL, 0, nanoseconds); }
+    private static final MemorySegment TIMEOUT = Arena.global().allocate(16, 8); // struct timespec, of the main thread
 
     /** How much it wrote. */
     static long write(int fd, MemorySegment bytes) { return call(WRITE, fd, bytes.address(), bytes.byteSize()); }
