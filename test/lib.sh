@@ -123,7 +123,9 @@ launch() { # launch COMMAND...: in the background; $signals, and its log and out
     : > "$dir/log" # not the log of the one before
     "$@" > "$dir/stdout" 2> "$dir/log" & signals=$!
 }
-serving() { await "${1:-20}" grep -q 'awaiting for new connections' "$dir/log" || fail "its log: $(cat "$dir/log")"; }
+serving() { # serving [SECONDS]: until it listens
+    await "${1:-20}" grep -q 'awaiting for new connections' "$dir/log" || { fail "its log: $(cat "$dir/log")"; return 1; }
+}
 
 start() { # start [OPTION]...: with its socket in $dir, until it listens
     # in the background bash has SIGINT ignored
@@ -210,6 +212,12 @@ line() { # line CONDITION: some line fulfils it, within 5 seconds
     await 5 has "$1" || fail "lines were: $(told '.code != "CLD_EXITED"' | tail -n 5; cat "$dir/jq")"
 }
 lines() { [ "$(wc -l < "$2")" -ge "$1" ]; } # lines COUNT FILE: it has as many
+# exact FILE COUNT: it accounts for values 0 to COUNT-1, each by its line, or where it is missing by "lost"
+exact() {
+    jq -en --argjson count "$2" 'reduce inputs as $line ({next: 0, exact: true};
+        if $line.lost then .next += $line.lost else .exact = .exact and $line.value == .next | .next += 1 end) |
+        .exact and .next == $count' "$1" > "$dir/exact" 2> /dev/null
+}
 marker() { # all signals sent so far have been read, as the line that begins with $marked
     marked="{\"pid\":$("$sender" raise 12 | sed 's/pid=//'),\"signr\":12,"
     await 5 grep -qF "$marked" "$out"

@@ -42,7 +42,11 @@ static void await_child(void) { char byte; must(read(ends[0], &byte, 1) == 1, "r
 
 static volatile sig_atomic_t stopped;
 static void on_term(int signr) { (void) signr; stopped = 1; }
-static void heed_term(void) { signal(SIGTERM, on_term); }
+static void heed_term(void) // in connect(2), too: signal(3) would have that go on
+{
+	struct sigaction action = {.sa_handler = on_term};
+	sigaction(SIGTERM, &action, NULL);
+}
 
 // Signals
 
