@@ -77,11 +77,11 @@ public final class Signals {
     }
 
     /** The shutdown hook. The kernel frees all but the socket's file. Without halt(), a signal would set the status. */
-    private static void end() {
-        synchronized (Signals.class) { // a start that is under way finishes its socket first
-            if (server != null) server.removeFile();
+    private static synchronized void end() { // a start that is under way finishes its socket first, or makes none
+        if (server != null) {
+            server.removeFile();
+            Log.info("stopped");
         }
-        if (server != null) Log.info("stopped");
         Log.output.close();
         Runtime.getRuntime().halt(status);
     }
@@ -1311,7 +1311,7 @@ final class Server {
  */
 final class Place implements AutoCloseable {
     private static final int S_IFMT = 0170000, S_IFSOCK = 0140000, S_ISVTX = 01000, S_IWGRP_IWOTH = 022;
-    private static final int S_IFDIR_IRWXU = 040700, TRIES = 500;
+    private static final int S_IFDIR_IRWXU = 040700, S_ISGID = 02000, TRIES = 500;
     private static final long PAUSE = 20_000_000; // ns
 
     final Path socket;
@@ -1330,10 +1330,11 @@ final class Place implements AutoCloseable {
 
     /** False if another start holds it, or has just removed it. */
     private boolean enter(String what) throws IOException {
+        fd = -1;
         try {
             var ours = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
             if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) Files.createDirectory(folder, ours);
-            if (!stat(folder, "uid").equals(ourUid()) || !stat(folder, "mode").equals(S_IFDIR_IRWXU))
+            if (!stat(folder, "uid").equals(ourUid()) || ((int) stat(folder, "mode") & ~S_ISGID) != S_IFDIR_IRWXU)
                 throw new Failure(what, "EEXIST", folder + " was not made by Signals: remove it");
             fd = Kernel.open("" + folder, Kernel.O_DIRECTORY);
             Path opened = Path.of("/proc/self/fd/" + fd + "/.");
@@ -1341,7 +1342,7 @@ final class Place implements AutoCloseable {
         } catch (FileAlreadyExistsException | NoSuchFileException e) {
             Log.debug("another start comes or goes: " + e.getMessage());
         }
-        Kernel.close(fd);
+        if (fd >= 0) Kernel.close(fd);
         return false;
     }
 
@@ -1621,7 +1622,7 @@ final class Bpf {
         } else if (prog < 0 && prog != -Kernel.EPERM && !Kernel.isLockedDown()) {
             MemorySegment log = Arena.ofAuto().allocate(LOG_SIZE);
             load(name, insns, types, 1, log);
-            log.getString(0).lines().forEach(Log::error);
+            Log.output.print(log.getString(0)); // in one piece: it must not crowd out the error
         }
         return types != UNTYPED && prog < 0 ? prog : check(what, prog);
     }
