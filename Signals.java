@@ -60,6 +60,10 @@ public final class Signals {
     public static void main(String... arguments) {
         try {
             Runtime.getRuntime().addShutdownHook(new Thread(Signals::end));
+        } catch (IllegalStateException e) {
+            return; // a signal that ends the JVM was faster
+        }
+        try {
             Options options = new Options(arguments);
             if (options.answer == null) new Signals(options).serve();
             else Output.answer(options.answer);
@@ -70,8 +74,6 @@ public final class Signals {
         } catch (ExceptionInInitializerError e) {
             if (!(e.getCause() instanceof Failure failure)) throw e;
             failure.tell();
-        } catch (IllegalStateException e) {
-            return; // a signal that ends the JVM came before the hook
         }
         System.exit(status);
     }
@@ -277,8 +279,8 @@ final class Failure extends RuntimeException {
     }
 
     static Failure of(String what, IOException e, String hint) {
-        boolean reason = e instanceof FileSystemException f && f.getReason() != null;
-        String words = "" + (reason ? ((FileSystemException) e).getReason() : e.getMessage());
+        String reason = e instanceof FileSystemException f ? f.getReason() : null;
+        String words = reason != null ? reason : "" + e.getMessage();
         return new Failure(what, e instanceof NoSuchFileException ? "ENOENT"
             : e instanceof FileAlreadyExistsException ? "EEXIST"
             : e instanceof AccessDeniedException ? "EACCES" : ERRNO.getOrDefault(words, words), hint);
@@ -478,7 +480,7 @@ final class Event {
     private Cause causeByKernelsCode(int signr, int code) {
         if (signr == Signal.SIGCHLD) return code <= Signal.CLD_CONTINUED ? Cause.CHILD : Cause.KERNEL;
         if (signr == Signal.SIGSYS) return code == Signal.SYS_SECCOMP ? Cause.SECCOMP : Cause.KERNEL;
-        if (is(signr, Signal.FAULTS)) return isForRunningThread() ? Cause.FAULT : Cause.KERNEL;
+        if (Signal.isIn(signr, Signal.FAULTS)) return isForRunningThread() ? Cause.FAULT : Cause.KERNEL;
         // F_SETSIG may choose any signal for I/O, but so may clone(2) for a child that exits
         boolean sureOfIo = signr == Signal.SIGIO || !flag(EXITING);
         return code <= Signal.POLL_HUP && sureOfIo ? Cause.IO : Cause.KERNEL;
@@ -495,11 +497,11 @@ final class Event {
     /** SEND_SIG_PRIV: the kernel's own. */
     private Cause causeByKernel(int signr) {
         boolean limit = signr == Signal.SIGXCPU || signr == Signal.SIGKILL && flag(CPU_LIMIT);
-        return limit ? Cause.RLIMIT : is(signr, Signal.TIMERS) ? Cause.TIMER : is(signr, Signal.TERMINALS) ? Cause.TTY
+        return limit ? Cause.RLIMIT : Signal.isIn(signr, Signal.TIMERS) ? Cause.TIMER
+            : Signal.isIn(signr, Signal.TERMINALS) ? Cause.TTY
             : signr == Signal.SIGIO || signr == Signal.SIGURG ? Cause.IO : Cause.KERNEL;
     }
 
-    private static boolean is(int signr, long mask) { return (mask & Signal.bit(signr)) != 0; }
     boolean isForRunningThread() { return !flag(GROUP) && i32(PID) == i32(SENDER_TID); }
 
     /** SIGKILL to a process from the kernel itself. The end of a pid namespace looks so too, but its sender exits. */
@@ -522,7 +524,7 @@ final class Event {
 enum Cause {
     KILL("kill"), TKILL("tgkill"), QUEUE("sigqueue"), CHILD("child"), CGROUP("cgroup.kill"), PDEATH("its parent died"),
     TIMER("timer"), FAULT("fault"), SECCOMP("seccomp"), IO("input or output"), TTY("terminal"), PIPE("broken pipe"),
-    RLIMIT("limit"), OOM("out of memory"), KERNEL("kernel");
+    RLIMIT("CPU time limit"), OOM("out of memory"), KERNEL("kernel");
 
     final boolean sent = ordinal() < 6;
     final String word = name().toLowerCase(Locale.ROOT), shown; // in a line, in the table
@@ -599,6 +601,7 @@ final class Signal {
     }
 
     static long bit(int signr) { return 1L << signr - 1; }
+    static boolean isIn(int signr, long mask) { return (mask & bit(signr)) != 0; }
 
     private static int number(String name, String list) {
         String wanted = "SIG" + name.toUpperCase(Locale.ROOT).replaceFirst("^SIG", "");
@@ -910,11 +913,12 @@ final class Cgroups {
     /** By the file handle that the id is: one look-up, where a walk would read every folder. */
     private String resolve(long id) {
         int fd = Kernel.openByHandle(mountFd, FILEID_KERNFS, id);
+        if (fd < 0) return null; // ESTALE: it is gone; EPERM: we lack CAP_DAC_READ_SEARCH
         try {
             String path = Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd)).toString();
             return path.equals(mount) ? "/" : path.startsWith(mount) ? path.substring(mount.length()) : null;
         } catch (IOException e) {
-            return null; // it is gone; or we lack CAP_DAC_READ_SEARCH
+            return null; // no /proc
         } finally {
             Kernel.close(fd);
         }
@@ -938,8 +942,7 @@ final class Table {
 
     /** CLD_EXITED and the following. */
     private static final String[] REPORTS =
-        {"child exited ", "child killed by ", "child dumped core, ", "child trapped by ", "child stopped by ",
-            "child continued by "};
+        {" exited ", " killed by ", " dumped core, ", " trapped by ", " stopped by ", " continued by "};
 
     private final Output output = new Output(Output.STDOUT);
     private final boolean terminal = Kernel.columns(Output.STDOUT) > 0;
@@ -958,7 +961,7 @@ final class Table {
         if (output.isFull()) return;
         int signr = event.i32(Event.SIGNR), pid = event.i32(Event.PID), tgid = event.i32(Event.TGID);
         boolean ignored = event.i32(Event.RESULT) == Signal.TRACE_SIGNAL_IGNORED;
-        boolean ends = (Signal.FATAL & Signal.bit(signr)) != 0 && !ignored;
+        boolean ends = Signal.isIn(signr, Signal.FATAL) && !ignored;
         boolean death = event.tellsOfDeath() || signr == Signal.SIGKILL && ends, sent = event.cause.sent;
         row(death ? RED : ends ? YELLOW : "", sent ? origin(event) : origin(event) + ")",
             clock.format(Instant.ofEpochSecond(0, time)), death ? "!!" : ends ? "!" : "", Signal.shortName(signr),
@@ -982,14 +985,16 @@ final class Table {
 
     private static String why(Event event) {
         int code = event.i32(Event.CODE), result = event.i32(Event.RESULT), status = event.i32(Event.STATUS);
+        String shown = event.cause.shown;
         return switch (event.cause) {
-            case TKILL -> event.isForRunningThread() ? "raise" : "tgkill";
-            case QUEUE -> "sigqueue " + event.value();
-            case CHILD -> REPORTS[code - 1] + (code == Signal.CLD_EXITED ? "" + status : Signal.shortName(status));
-            case FAULT -> code == Signal.SI_KERNEL ? "fault" : "fault at " + Json.hex(event.i64(Event.ADDR));
-            case SECCOMP -> "seccomp, system call " + event.i32(Event.SYSCALL);
-            case RLIMIT -> event.i32(Event.SIGNR) == Signal.SIGXFSZ ? "file size limit" : "CPU time limit";
-            default -> event.cause.shown;
+            case TKILL -> event.isForRunningThread() ? "raise" : shown;
+            case QUEUE -> shown + " " + event.value();
+            case CHILD -> shown + REPORTS[code - 1]
+                + (code == Signal.CLD_EXITED ? "" + status : Signal.shortName(status));
+            case FAULT -> code == Signal.SI_KERNEL ? shown : shown + " at " + Json.hex(event.i64(Event.ADDR));
+            case SECCOMP -> shown + ", system call " + event.i32(Event.SYSCALL);
+            case RLIMIT -> event.i32(Event.SIGNR) == Signal.SIGXFSZ ? "file size limit" : shown;
+            default -> shown;
         } + (result == Signal.TRACE_SIGNAL_DELIVERED ? "" : ", " + Signal.result(result));
     }
 
@@ -1619,12 +1624,14 @@ final class Bpf {
         int prog = load(name, insns, types, 0, MemorySegment.NULL);
         if (prog < 0 && types != UNTYPED) {
             Log.debug(what + ": " + Kernel.errnoName(-prog));
-        } else if (prog < 0 && prog != -Kernel.EPERM && !Kernel.isLockedDown()) {
+            return prog;
+        }
+        if (prog < 0 && prog != -Kernel.EPERM && !Kernel.isLockedDown()) {
             MemorySegment log = Arena.ofAuto().allocate(LOG_SIZE);
             load(name, insns, types, 1, log);
             Log.output.print(log.getString(0)); // in one piece: it must not crowd out the error
         }
-        return types != UNTYPED && prog < 0 ? prog : check(what, prog);
+        return check(what, prog);
     }
 
     private static int load(String name, byte[] insns, int types, int logLevel, MemorySegment log) {
@@ -1776,6 +1783,7 @@ final class Btf {
     private boolean whole;
     private int[] starts = new int[4096]; // of the types known so far, by number; number 0 is void
     private int known, next;
+    private final Map<String, Integer> offsets = new HashMap<>(); // those found: progs ask for a member many times
 
     Btf(byte[] all) throws IOException {
         read(new ByteArrayInputStream(all), ByteOrder.LITTLE_ENDIAN, Integer.MAX_VALUE);
@@ -1852,9 +1860,13 @@ final class Btf {
 
     /** Where a member is in a struct, in bytes. A kernel can have several structs of one name. */
     int offset(String struct, String member) {
+        Integer found = offsets.get(struct + '.' + member);
+        if (found != null) return found;
         for (int id = 0; (id = find(KIND_STRUCT, struct, id + 1)) != 0;) {
             int offset = search(id, member);
-            if (offset >= 0) return offset;
+            if (offset < 0) continue;
+            offsets.put(struct + '.' + member, offset);
+            return offset;
         }
         throw new Failure("struct " + struct + "'s member " + member, "ENOENT", "this kernel's BTF lacks it");
     }
