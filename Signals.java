@@ -66,14 +66,9 @@ public final class Signals {
         try {
             Options options = new Options(arguments);
             if (options.answer == null) new Signals(options).serve();
-            else Output.answer(options.answer);
-        } catch (Failure e) {
-            e.tell();
-        } catch (OutOfMemoryError e) {
-            new Failure("the JVM's memory", "ENOMEM", "give it more: java -Xmx32m is enough").tell();
-        } catch (ExceptionInInitializerError e) {
-            if (!(e.getCause() instanceof Failure failure)) throw e;
-            failure.tell();
+            else Output.OUT.print(options.answer);
+        } catch (Throwable e) {
+            Failure.tell(e);
         }
         System.exit(status);
     }
@@ -84,7 +79,8 @@ public final class Signals {
             server.removeFile();
             Log.info("stopped");
         }
-        Log.output.close();
+        Output.OUT.finish();
+        Output.ERR.finish();
         Runtime.getRuntime().halt(status);
     }
 
@@ -95,7 +91,6 @@ public final class Signals {
 
     private Signals(Options options) {
         Log.verbose = options.verbose;
-        Log.banner();
         Library.preload();
         Log.info("loading and attaching to the ebpf program");
         tracer = new Tracer(options);
@@ -114,7 +109,7 @@ public final class Signals {
         boolean hot = false, lingered = false;
         while (true) {
             tracer.listen(table != null || server.hasClients());
-            boolean more = tracer.ring.fill();
+            boolean more = tracer.fill();
             int records = tell();
             if (lingered) hot = records >= HOT;
             lingered = hot && !more;
@@ -136,12 +131,11 @@ public final class Signals {
     /** A line to everybody for each of the records copied last; returns how many they were. */
     private int tell() {
         int records = 0;
-        Event event = tracer.event;
-        for (json.setClock(); tracer.next(); records++) {
+        for (Event event; (event = tracer.next()) != null; records++) {
             if (sentOnly && !event.cause.sent) continue;
             if (!json.hasRoom()) server.broadcast(json);
             json.encode(event);
-            if (table != null) table.add(event, json.time(event));
+            if (table != null) table.add(event);
         }
         long dropped = tracer.newlyDropped();
         if (dropped > 0) json.encodeDropped(dropped);
@@ -155,7 +149,7 @@ public final class Signals {
 /** The command line: {@code -p 1}, {@code -p1}, {@code -vp1}, {@code --pid 1} or {@code --pid=1}. */
 final class Options {
     private static final String USAGE = """
-            Usage: sudo jbang Signals.java [OPTION]...
+            Usage: signals [OPTION]...
             Tell who sends which signal to whom: one JSON object a line, to every client
             of a Unix socket.
 
@@ -286,18 +280,21 @@ final class Failure extends RuntimeException {
             : e instanceof AccessDeniedException ? "EACCES" : ERRNO.getOrDefault(words, words), hint);
     }
 
-    /** Prints the line; the program is to end with this status. */
-    void tell() {
-        Signals.status = status;
-        if (status == USAGE) Log.output.print("signals: " + getMessage() + "\n");
-        else Log.error(getMessage());
+    /** Prints why the program ends, and sets its exit status. What is not foreseen gets a stack trace. */
+    static void tell(Throwable e) {
+        Failure failure = e instanceof Failure f ? f : e.getCause() instanceof Failure f ? f
+            : e instanceof OutOfMemoryError
+            ? new Failure("the JVM's memory", "ENOMEM", "give it more: java -Xmx32m is enough") : null;
+        Signals.status = failure == null ? 1 : failure.status;
+        if (failure == null) e.printStackTrace();
+        else if (failure.status == USAGE) Output.ERR.print("signals: " + failure.getMessage() + "\n");
+        else Log.error(failure.getMessage());
     }
 }
 
 /** Lines on standard error: {@code [2026-11-22T19:54:02Z INFO  signals] awaiting for new connections}. */
 final class Log {
     static boolean verbose;
-    static final Output output = new Output(Output.STDERR);
 
     static void error(String line) { write("ERROR", line); }
     static void warn(String line) { write("WARN ", line); }
@@ -306,98 +303,75 @@ final class Log {
 
     private static void write(String level, String line) {
         Instant now = Instant.now().truncatedTo(ChronoUnit.SECONDS);
-        output.print("[" + now + " " + level + " signals] " + line.replace('\n', ' ') + "\n");
-    }
-
-    static void banner() {
-        if (Kernel.columns(Output.STDERR) == 0) return; // no terminal
-        String art = """
-             ┌─┐┬┌─┐┌┐┌┌─┐┬  ┌─┐
-             └─┐││ ┬│││├─┤│  └─┐   who sent which signal to whom, and why
-             └─┘┴└─┘┘└┘┴ ┴┴─┘└─┘   VERSION
-            """;
-        boolean drawn = Output.CHARSET.newEncoder().canEncode(art);
-        output.print((drawn ? art : "signals VERSION\n").replace("VERSION", Signals.VERSION));
+        Output.ERR.print("[" + now + " " + level + " signals] " + line.replace('\n', ' ') + "\n");
     }
 }
 
 /** Standard output or error, and the thread that writes to it: one that nobody reads must not hold up the rest. */
 final class Output extends Thread {
-    static final int STDOUT = 1, STDERR = 2;
     static final Charset CHARSET = Charset.forName(System.getProperty("native.encoding", "UTF-8"));
+    static final int STDOUT = 1, STDERR = 2;
+    static final Output OUT = new Output(STDOUT), ERR = new Output(STDERR);
 
-    private static final String END = ""; // no line is empty
-    private static final int LINES = 1024;
+    private static final String END = "";     // no line is empty
     private static final long PATIENCE = 300; // with whoever is to read the last lines, ms
 
     private final int fd;
-    private final BlockingQueue<String> waiting = new ArrayBlockingQueue<>(LINES);
+    private final BlockingQueue<String> waiting = new ArrayBlockingQueue<>(1024);
     private final AtomicLong missing = new AtomicLong(); // lines that found it full, and not yet told
+    private volatile boolean broken;
 
-    Output(int fd) {
+    private Output(int fd) {
         this.fd = fd;
         setDaemon(true);
         start();
     }
 
-    void print(String line) {
-        if (!waiting.offer(line)) missing.incrementAndGet();
-    }
+    void print(String line) { if (!waiting.offer(line)) missing.incrementAndGet(); }
 
     /** If it is, a line counts as missing. */
     boolean isFull() { return waiting.remainingCapacity() == 0 && missing.incrementAndGet() > 0; }
 
     @Override public void run() {
         List<String> lines = new ArrayList<>();
-        while (!lines.contains(END)) {
-            lines.clear();
-            lines.add(next());
-            waiting.drainTo(lines);
-            long more = missing.getAndSet(0);
-            if (more > 0) lines.add("-- " + more + " lines are missing: this output is read too slowly\n");
-            int errno = write(fd, String.join("", lines).getBytes(CHARSET));
-            if (errno != 0 && fd == STDOUT) exit(errno);
-        }
-    }
-
-    private String next() {
         try {
-            return waiting.take();
+            for (; !lines.contains(END); write(String.join("", lines).getBytes(CHARSET))) {
+                lines.clear();
+                lines.add(waiting.take());
+                waiting.drainTo(lines);
+                long more = missing.getAndSet(0);
+                if (more > 0) lines.add("-- " + more + " lines are missing: this output is read too slowly\n");
+            }
         } catch (InterruptedException e) {
-            return END; // nobody does that
+            throw new AssertionError("nobody interrupts it", e);
         }
     }
 
-    static void answer(String text) {
-        int errno = write(STDOUT, text.getBytes(CHARSET));
-        if (errno != 0) exit(errno);
-    }
-
-    /** A reader that has seen enough, as head(1) has, is no error. */
-    private static void exit(int errno) {
-        if (errno != Kernel.EPIPE) new Failure("standard output", Kernel.errnoName(errno), "").tell();
-        System.exit(Signals.status);
-    }
-
-    /** Writes all of it; returns errno, or 0. */
-    private static int write(int fd, byte[] bytes) {
+    private void write(byte[] bytes) {
         try (Arena arena = Arena.ofConfined()) {
             for (MemorySegment left = arena.allocateFrom(JAVA_BYTE, bytes); left.byteSize() > 0;) {
                 long result = Kernel.write(fd, left);
                 if (result >= 0) left = left.asSlice(result);
                 else if (result == -Kernel.EAGAIN) LockSupport.parkNanos(1_000_000); // somebody made it non-blocking
-                else if (result != -Kernel.EINTR) return (int) -result;
+                else if (fd == STDOUT && result != -Kernel.EINTR) exit((int) -result);
+                else if (result != -Kernel.EINTR) return;
             }
-            return 0;
         }
     }
 
+    /** A reader that has seen enough, as head(1) has, is no error. */
+    private void exit(int errno) {
+        broken = true;
+        if (errno != Kernel.EPIPE) Failure.tell(new Failure("standard output", Kernel.errnoName(errno), ""));
+        System.exit(Signals.status);
+    }
+
     /** Gives what waits a moment to get out. */
-    void close() {
+    void finish() {
         try {
-            if (waiting.offer(END, PATIENCE, TimeUnit.MILLISECONDS)) join(PATIENCE);
+            if (!broken && waiting.offer(END, PATIENCE, TimeUnit.MILLISECONDS)) join(PATIENCE);
         } catch (InterruptedException e) {
-            missing.incrementAndGet(); // nobody does that
+            throw new AssertionError("nobody interrupts it", e);
         }
     }
 }
@@ -409,31 +383,48 @@ final class Output extends Thread {
 /** One signal: a struct event of signals.bpf.c, read where it stands among the records copied last. */
 final class Event {
     // Each member's place, from the object's own BTF: so the struct is written down once, in C.
-    static final int PID = at("pid"), SIGNR = at("signr"), TIME = at("time"), RESULT = at("result");
-    static final int GROUP = at("group"), HAS_INFO = at("has_info"), EXITING = at("exiting"), TGID = at("tgid");
-    static final int CPU_LIMIT = at("cpu_limit"), UID = at("uid"), CGROUP = at("cgroup"), COMM = at("comm");
-    static final int SENDER_PID = at("sender_pid"), SENDER_TID = at("sender_tid"), SENDER_UID = at("sender_uid");
-    static final int SENDER_PPID = at("sender_ppid");
+    static final int PID = at("pid"), SIGNR = at("signr"), TIME = at("time"), ADDR = at("addr"), CODE = at("code");
+    static final int RESULT = at("result"), GROUP = at("group"), HAS_INFO = at("has_info"), EXITING = at("exiting");
+    static final int CPU_LIMIT = at("cpu_limit"), TGID = at("tgid"), UID = at("uid"), CGROUP = at("cgroup");
+    static final int COMM = at("comm"), SENDER_PID = at("sender_pid"), SENDER_TID = at("sender_tid");
+    static final int SENDER_UID = at("sender_uid"), SENDER_PPID = at("sender_ppid");
     static final int SENDER_CGROUP = at("sender_cgroup"), SENDER_COMM = at("sender_comm");
     static final int SENDER_PARENT = at("sender_parent"), SIZE = at("cmdline_size"), CMDLINE = at("sender_cmdline");
-    static final int CODE = info("code"), ADDR = info("addr"), VALUE = info("value");
 
-    /** The siginfo's value where it is something else. */
-    static final int STATUS = VALUE, SYSCALL = VALUE, ARCH = VALUE + 4;
+    /** Of the siginfo: its value, or else what the kernel keeps in the same place. */
+    static final int VALUE = at("value"), STATUS = VALUE, SYSCALL = VALUE, ARCH = VALUE + 4;
 
     static final int COMM_SIZE = 16, CMDLINE_MAX = 1024;
 
     private static int at(String member) { return BpfObject.SIGNALS.types.offset("event", member); }
-    private static int info(String member) { return at("info") + BpfObject.SIGNALS.types.offset("siginfo", member); }
 
     final byte[] bytes; // of records, one after the other
     int at;      // where this one stands
+    long sent;   // CLOCK_MONOTONIC, ns
+    long time;   // CLOCK_REALTIME, ns
+    long value;  // if it has one
     Cause cause; // of a whole one
     private final ByteBuffer fields;
 
     Event(byte[] records) {
         bytes = records;
         fields = ByteBuffer.wrap(records).order(ByteOrder.nativeOrder());
+    }
+
+    /** Takes out what differs from one record of a storm to the next, so that the rest can be compared. */
+    void read(long clock) {
+        sent = take(TIME);
+        time = sent + clock;
+        cause = flag(HAS_INFO) ? causeByCode() : i32(CODE) == Signal.SI_USER ? causeWithoutInfo() : causeByKernel();
+        if (!hasValue()) return;
+        value = take(VALUE);
+        if (value >>> 32 == 0) value = (int) value; // a sigval is an int or a pointer
+    }
+
+    private long take(int member) {
+        long taken = i64(member);
+        fields.putLong(at + member, 0);
+        return taken;
     }
 
     int i32(int member) { return fields.getInt(at + member); }
@@ -457,22 +448,17 @@ final class Event {
         return text.isEmpty() ? null : cut ? text + "…" : text;
     }
 
-    /** Why it was sent, as far as the record proves it: README's CAUSES says what each answer rests on. */
-    Cause causeByRecord() {
-        int signr = i32(SIGNR), code = i32(CODE);
-        if (flag(HAS_INFO)) return code > 0 ? causeByKernelsCode(signr, code) : causeBySendersCode(code);
-        return code == Signal.SI_USER ? causeWithoutInfo(signr) : causeByKernel(signr);
-    }
+    // Why it was sent, as far as the record proves it: README's CAUSES says what each answer rests on.
 
     /** Codes of zero and below come from kill(2), tkill(2), rt_sigqueueinfo(2), or from timers and I/O. */
-    private Cause causeBySendersCode(int code) {
-        return switch (code) {
+    private Cause causeByCode() {
+        return switch (i32(CODE)) {
             case Signal.SI_USER -> flag(GROUP) && !flag(EXITING) ? Cause.KILL : Cause.KERNEL;
             case Signal.SI_TKILL -> Cause.TKILL;
             case Signal.SI_QUEUE -> Cause.QUEUE;
             case Signal.SI_TIMER -> Cause.TIMER;
             case Signal.SI_SIGIO, Signal.SI_ASYNCIO, Signal.SI_MESGQ -> Cause.IO;
-            default -> Cause.KERNEL;
+            default -> i32(CODE) < 0 ? Cause.KERNEL : causeByKernelsCode(i32(SIGNR), i32(CODE));
         };
     }
 
@@ -487,7 +473,8 @@ final class Event {
     }
 
     /** SEND_SIG_NOINFO: on behalf of the running task. */
-    private Cause causeWithoutInfo(int signr) {
+    private Cause causeWithoutInfo() {
+        int signr = i32(SIGNR);
         if (flag(GROUP)) return flag(EXITING) ? Cause.PDEATH : Cause.KILL; // kill(2) since Linux 7.3
         if (signr == Signal.SIGKILL) return Cause.CGROUP;
         if (!isForRunningThread()) return Cause.KERNEL;
@@ -495,11 +482,12 @@ final class Event {
     }
 
     /** SEND_SIG_PRIV: the kernel's own. */
-    private Cause causeByKernel(int signr) {
-        boolean limit = signr == Signal.SIGXCPU || signr == Signal.SIGKILL && flag(CPU_LIMIT);
-        return limit ? Cause.RLIMIT : Signal.isIn(signr, Signal.TIMERS) ? Cause.TIMER
-            : Signal.isIn(signr, Signal.TERMINALS) ? Cause.TTY
-            : signr == Signal.SIGIO || signr == Signal.SIGURG ? Cause.IO : Cause.KERNEL;
+    private Cause causeByKernel() {
+        int signr = i32(SIGNR);
+        if (signr == Signal.SIGXCPU || signr == Signal.SIGKILL && flag(CPU_LIMIT)) return Cause.RLIMIT;
+        if (Signal.isIn(signr, Signal.TIMERS)) return Cause.TIMER;
+        if (Signal.isIn(signr, Signal.TERMINALS)) return Cause.TTY;
+        return signr == Signal.SIGIO || signr == Signal.SIGURG ? Cause.IO : Cause.KERNEL;
     }
 
     boolean isForRunningThread() { return !flag(GROUP) && i32(PID) == i32(SENDER_TID); }
@@ -516,8 +504,11 @@ final class Event {
         return cause == Cause.CHILD && (code == Signal.CLD_KILLED || code == Signal.CLD_DUMPED);
     }
 
-    /** A sigval is an int or a pointer: an int leaves the upper half zero, or whatever was there before. */
-    long value() { return i32(VALUE + 4) == 0 ? i32(VALUE) : i64(VALUE); }
+    /** The codes that come with a union sigval. */
+    boolean hasValue() {
+        int code = i32(CODE);
+        return code == Signal.SI_QUEUE || code == Signal.SI_TIMER || code == Signal.SI_MESGQ;
+    }
 }
 
 /** {@code sent}: by the running task, the line's "sender"; else by the kernel, and that task is just its "context". */
@@ -577,9 +568,6 @@ final class Signal {
         String[] codes = cause == Cause.IO ? POLL_CODES : KERNELS_CODES.get(signr);
         return codes == null ? null : at(codes, code - 1);
     }
-
-    /** Codes that come with a union sigval. */
-    static boolean hasValue(int code) { return code == SI_QUEUE || code == SI_TIMER || code == SI_MESGQ; }
 
     /** include/uapi/linux/audit.h: AUDIT_ARCH_* */
     static String arch(int arch) {
@@ -641,206 +629,165 @@ final class Json {
     // The longest line: two cgroups' paths and a command line of nothing but escapes, six bytes for one.
     private static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + Event.CMDLINE_MAX) + 2048;
 
-    /** The keys, each after its comma: over an object's first comma goes its brace. */
-    private enum Key {
-        PID, SIGNR, SIGNAL, TIME, COMM, TGID, UID, CGROUP, CAUSE, CODE, RESULT, GROUP, STATUS, ADDR, SYSCALL, ARCH,
-        VALUE, SENDER, CONTEXT, TID, CMDLINE, PPID, PARENT, DROPPED;
-
-        final byte[] json = (",\"" + name().toLowerCase(Locale.ROOT) + "\":").getBytes(ISO_8859_1);
-    }
-
-    private static final byte[] PAIRS = new byte[200]; // the digits of 0 to 99, two each
+    private static final byte[] PID = ascii("{\"pid\":"), SIGNR = ascii(",\"signr\":"), VALUE = ascii(",\"value\":");
+    private static final byte[] DROPPED = ascii("{\"dropped\":"), END = ascii("}\n");
+    private static final byte[] DIGITS = new byte[200]; // of 0 to 99, two each
     static {
-        for (int i = 0; i < PAIRS.length; i++) PAIRS[i] = (byte) ('0' + (i % 2 == 0 ? i / 20 : i / 2 % 10));
+        for (int i = 0; i < 200; i++) DIGITS[i] = (byte) ('0' + (i % 2 == 0 ? i / 20 : i / 2 % 10));
     }
+
+    /** RFC 3339 in UTC, with all nine digits of the nanoseconds: each line has its own time here. */
+    private static final String TIME = "1970-01-01T00:00:00.000000000Z";
+    private static final int TIME_FRACTION = TIME.indexOf('.') + 1, FRACTION_DIGITS = 9;
 
     final byte[] text = new byte[Backlog.BLOCK_SIZE]; // whole lines
     int lines, size;
-    private int at; // in the line that is being written, which starts at size
 
     private final boolean brief;
     private final Cgroups cgroups = new Cgroups();
-    private final Memo name = new Memo(), target = new Memo(), kind = new Memo(), sender = new Memo();
-    private long lastKind = -1;
-    private long clock;       // CLOCK_REALTIME - CLOCK_MONOTONIC, ns
-    private long second = -1; // since the epoch: the one that date tells
-    private byte[] date;
+    private final StringBuilder draft = new StringBuilder();
+    private final Memo target = new Memo(0, Event.COMM + Event.COMM_SIZE), sender = new Memo(Event.SENDER_PID, -1);
+    private int timeAt;  // where TIME stands in the target's text
+    private long second; // since the epoch: the one that date tells
+    private byte[] date = ascii(TIME);
 
     Json(boolean brief) { this.brief = brief; }
 
-    /** Call before each batch: the wall clock may have been set. Below a millisecond, the measurement itself varies. */
-    void setClock() {
-        long before = System.nanoTime();
-        Instant now = Instant.now();
-        long offset = now.getEpochSecond() * 1_000_000_000 + now.getNano() - before;
-        boolean interrupted = System.nanoTime() - before > 100_000 && clock != 0;
-        if (!interrupted && Math.abs(offset - clock) > 1_000_000) clock = offset;
-    }
-
-    /** When it was sent, ns since the epoch. */
-    long time(Event event) { return event.i64(Event.TIME) + clock; }
-
     boolean hasRoom() { return text.length - size >= LINE_MAX; }
-    void clear() { lines = size = at = 0; }
+    void clear() { lines = size = 0; }
 
     /** Writes the line that tells of signals unrecorded. */
-    void encodeDropped(long signals) {
-        put(Key.DROPPED).number(signals);
-        end();
-    }
+    void encodeDropped(long signals) { put(DROPPED).number(signals).end(); }
 
     /** Writes the event's line. */
     void encode(Event event) {
-        put(Key.PID).number(event.i32(Event.PID)).put(Key.SIGNR).number(event.i32(Event.SIGNR));
-        if (!brief) {
-            signal(event);
-            carried(event);
-            put(event.cause.sent ? Key.SENDER : Key.CONTEXT);
-            if (sender.differs(event, Event.SENDER_PID, Event.CMDLINE + event.cmdlineSize())) sender(event);
-            put(sender);
+        if (brief) {
+            put(PID).number(event.i32(Event.PID)).put(SIGNR).number(event.i32(Event.SIGNR)).end();
+            return;
         }
-        end();
+        if (target.differs(event)) target(event);
+        if (sender.differs(event)) sender(event);
+        int start = size;
+        put(target.text).time(start + timeAt, event.time);
+        if (event.hasValue()) put(VALUE).number(event.value);
+        put(sender.text).end();
     }
 
-    private void end() {
-        text[size] = '{';
-        text[at++] = '}';
-        text[at++] = '\n';
-        size = at;
-        lines++;
-    }
-
-    private void signal(Event event) {
-        int signr = event.i32(Event.SIGNR), code = event.i32(Event.CODE), result = event.i32(Event.RESULT), start = at;
-        boolean group = event.flag(Event.GROUP);
-        long thisKind = (long) code << 32 | signr << 16 | result << 8 | event.cause.ordinal() << 1 | (group ? 1 : 0);
-        boolean another = thisKind != lastKind;
-        lastKind = thisKind;
-        if (another) {
-            put(Key.SIGNAL).nameOr(Signal.name(signr), signr).put(Key.TIME);
-            at = name.keep(text, start, at);
-            put(Key.CAUSE).quote(event.cause.word).put(Key.CODE).nameOr(Signal.code(signr, code, event.cause), code);
-            put(Key.RESULT).nameOr(Signal.result(result), result).put(Key.GROUP).put(group ? "true" : "false");
-            at = kind.keep(text, start, at);
-        }
-        if (target.differs(event, Event.TGID, Event.COMM + Event.COMM_SIZE)) {
-            put(Key.COMM, event.name(Event.COMM)).put(Key.TGID).number(event.i32(Event.TGID));
-            put(Key.UID).number(Integer.toUnsignedLong(event.i32(Event.UID)));
-            put(Key.CGROUP, cgroups.path(event.i64(Event.CGROUP)));
-            at = target.keep(text, start, at);
-        }
-        put(name).time(time(event)).put(target).put(kind);
-    }
-
-    /** What this kind of signal carries: where the kernel's siginfo has it, and only there. */
-    private void carried(Event event) {
-        int code = event.i32(Event.CODE);
-        if (event.cause == Cause.CHILD) put(Key.STATUS).number(event.i32(Event.STATUS));
-        if (event.cause == Cause.FAULT && code != Signal.SI_KERNEL) put(Key.ADDR).quote(hex(event.i64(Event.ADDR)));
-        if (Signal.hasValue(code)) put(Key.VALUE).number(event.value());
-        if (event.cause != Cause.SECCOMP) return;
-        put(Key.SYSCALL).number(event.i32(Event.SYSCALL)).put(Key.ARCH).quote(Signal.arch(event.i32(Event.ARCH)));
+    private void target(Event event) {
+        int signr = event.i32(Event.SIGNR), code = event.i32(Event.CODE), result = event.i32(Event.RESULT);
+        number("pid", event.i32(Event.PID)).number("signr", signr).name("signal", Signal.name(signr), signr);
+        string("time", TIME);
+        timeAt = draft.length() - TIME.length() - 1;
+        string("comm", event.name(Event.COMM)).number("tgid", event.i32(Event.TGID));
+        number("uid", Integer.toUnsignedLong(event.i32(Event.UID)));
+        string("cgroup", cgroups.path(event.i64(Event.CGROUP)));
+        string("cause", event.cause.word).name("code", Signal.code(signr, code, event.cause), code);
+        name("result", Signal.result(result), result);
+        draft.append(",\"group\":").append(event.flag(Event.GROUP));
+        if (event.cause == Cause.CHILD) number("status", event.i32(Event.STATUS));
+        if (event.cause == Cause.FAULT && code != Signal.SI_KERNEL) string("addr", hex(event.i64(Event.ADDR)));
+        if (event.cause == Cause.SECCOMP)
+            number("syscall", event.i32(Event.SYSCALL)).string("arch", Signal.arch(event.i32(Event.ARCH)));
+        draft.setCharAt(0, '{');
+        target.keep(event, draft);
     }
 
     /** Who sent it, or who was running. */
     private void sender(Event event) {
-        int start = at;
-        put(Key.PID).number(event.i32(Event.SENDER_PID)).put(Key.TID).number(event.i32(Event.SENDER_TID));
-        put(Key.UID).number(Integer.toUnsignedLong(event.i32(Event.SENDER_UID)));
-        put(Key.COMM, event.name(Event.SENDER_COMM)).put(Key.CMDLINE, event.cmdline());
-        put(Key.PPID).number(event.i32(Event.SENDER_PPID)).put(Key.PARENT, event.name(Event.SENDER_PARENT));
-        put(Key.CGROUP, cgroups.path(event.i64(Event.SENDER_CGROUP)));
-        text[start] = '{';
-        text[at++] = '}';
-        at = sender.keep(text, start, at);
+        number("pid", event.i32(Event.SENDER_PID)).number("tid", event.i32(Event.SENDER_TID));
+        number("uid", Integer.toUnsignedLong(event.i32(Event.SENDER_UID)));
+        string("comm", event.name(Event.SENDER_COMM)).string("cmdline", event.cmdline());
+        number("ppid", event.i32(Event.SENDER_PPID)).string("parent", event.name(Event.SENDER_PARENT));
+        string("cgroup", cgroups.path(event.i64(Event.SENDER_CGROUP)));
+        draft.setCharAt(0, '{');
+        draft.insert(0, event.cause.sent ? ",\"sender\":" : ",\"context\":").append('}');
+        sender.keep(event, draft);
     }
 
-    /** What a process chose. */
-    private Json put(Key key, String value) {
-        if (value == null) return this;
-        byte[] quoted = ("\"" + Text.json(value) + "\"").getBytes(UTF_8);
-        return put(key).put(quoted, quoted.length);
-    }
-
-    private Json put(Memo memo) { return put(memo.text, memo.size); }
-    private Json put(Key key) { return put(key.json, key.json.length); }
-
-    private Json put(byte[] bytes, int size) {
-        System.arraycopy(bytes, 0, text, at, size);
-        at += size;
+    private Json number(String key, long value) {
+        draft.append(",\"").append(key).append("\":").append(value);
         return this;
     }
 
-    @SuppressWarnings("deprecation") // it takes the low byte of each character: these are ASCII
-    private Json put(String ascii) {
-        ascii.getBytes(0, ascii.length(), text, at);
-        at += ascii.length();
+    private Json string(String key, String value) {
+        if (value != null) draft.append(",\"").append(key).append("\":\"").append(Text.json(value)).append('"');
         return this;
     }
 
-    private Json quote(String ascii) { return put("\"").put(ascii).put("\""); }
-    private Json nameOr(String name, int number) { return name != null ? quote(name) : number(number); }
+    private Json name(String key, String name, int number) {
+        return name != null ? string(key, name) : number(key, number);
+    }
 
     /** As a string: to many readers, JSON's numbers are doubles. */
     static String hex(long address) { return "0x" + Long.toHexString(address); }
 
-    private Json number(long n) {
-        if (n != (int) n || n < 0) return put(Long.toString(n));
-        int left = (int) n, digits = 1;
-        for (long limit = 10; left >= limit; limit *= 10) digits++;
-        int i = at += digits;
-        while (left >= 100) {
-            int rest = (int) (left * 0x51EB851FL >>> 37); // left / 100, for which C1 has no such trick
-            i = pair(i, left - 100 * rest);
-            left = rest;
-        }
-        if (left >= 10) pair(i, left);
-        else text[i - 1] = (byte) ('0' + left);
+    static byte[] ascii(String text) { return text.getBytes(ISO_8859_1); }
+
+    private Json put(byte[] bytes) {
+        System.arraycopy(bytes, 0, text, size, bytes.length);
+        size += bytes.length;
         return this;
     }
 
-    private int pair(int end, int n) {
-        text[end - 2] = PAIRS[2 * n];
-        text[end - 1] = PAIRS[2 * n + 1];
-        return end - 2;
+    private void end() {
+        put(END);
+        lines++;
     }
 
-    /** RFC 3339 in UTC, with all nine digits of the nanoseconds. */
-    private Json time(long time) {
+    private void time(int at, long time) {
         long nanoseconds = time - second * 1_000_000_000;
         if (nanoseconds < 0 || nanoseconds >= 1_000_000_000) {
             second = Math.floorDiv(time, 1_000_000_000L);
-            date = ("\"" + Instant.ofEpochSecond(second)).getBytes(ISO_8859_1);
+            date = ascii("" + Instant.ofEpochSecond(second));
             nanoseconds = time - second * 1_000_000_000;
         }
-        put(date, date.length - 1).number(1_000_000_000 + nanoseconds); // without its Z
-        text[at - 10] = '.'; // over the digit that is one too many
-        text[at++] = 'Z';
-        text[at++] = '"';
+        System.arraycopy(date, 0, text, at, TIME_FRACTION - 1);
+        digits(at + TIME_FRACTION + FRACTION_DIGITS, (int) nanoseconds, FRACTION_DIGITS);
+    }
+
+    private Json number(long n) {
+        if (n < 0 || n > Integer.MAX_VALUE) return put(ascii(Long.toString(n)));
+        int length = 1;
+        for (long limit = 10; n >= limit; limit *= 10) length++;
+        digits(size += length, (int) n, length);
         return this;
+    }
+
+    /** Writes that many, which end there: two at a time, and by a multiplication, as C1 has no such trick. */
+    private void digits(int end, int n, int length) {
+        for (int at = end - 2; at >= end - length; at -= 2) {
+            int hundreds = (int) (n * 0x51EB851FL >>> 37); // n / 100
+            text[at] = DIGITS[2 * (n - 100 * hundreds)];
+            text[at + 1] = DIGITS[2 * (n - 100 * hundreds) + 1];
+            n = hundreds;
+        }
+        if (length % 2 == 1) text[end - length] = (byte) ('0' + n);
     }
 }
 
 /** The text of a part of the record. It is used again while that part stays the same, as it does in a storm. */
 final class Memo {
-    private final byte[] part = new byte[Event.CMDLINE + Event.CMDLINE_MAX];
-    private int partSize;
-    byte[] text = {};
-    int size;
+    private final int from, to; // the part; to the record's end if below zero
+    private byte[] part = {};
+    private Cause cause;
+    byte[] text;
 
-    boolean differs(Event event, int from, int to) {
-        if (Arrays.equals(event.bytes, event.at + from, event.at + to, part, 0, partSize)) return false;
-        partSize = to - from;
-        System.arraycopy(event.bytes, event.at + from, part, 0, partSize);
-        return true;
+    Memo(int from, int to) {
+        this.from = from;
+        this.to = to;
     }
 
-    /** Takes the text out of the line, from start to end; returns start. */
-    int keep(byte[] line, int start, int end) {
-        size = end - start;
-        if (text.length < size) text = new byte[size];
-        System.arraycopy(line, start, text, 0, size);
-        return start;
+    private int end(Event event) { return event.at + (to < 0 ? Event.CMDLINE + event.cmdlineSize() : to); }
+
+    boolean differs(Event event) {
+        return event.cause != cause || !Arrays.equals(event.bytes, event.at + from, end(event), part, 0, part.length);
+    }
+
+    void keep(Event event, StringBuilder draft) {
+        cause = event.cause;
+        part = Arrays.copyOfRange(event.bytes, event.at + from, end(event));
+        text = draft.toString().getBytes(UTF_8);
+        draft.setLength(0);
     }
 }
 
@@ -855,19 +802,20 @@ final class Text {
     static String json(String text) { return harmless(text.replace("\\", "\\\\").replace("\"", "\\\"")); }
 
     static String harmless(String text) {
-        StringBuilder out = new StringBuilder();
-        text.codePoints().forEach(c -> {
+        StringBuilder out = new StringBuilder(text.length());
+        for (int i = 0, c; i < text.length(); i += Character.charCount(c)) {
+            c = text.codePointAt(i);
             if (isVisible(c)) out.appendCodePoint(c);
             else for (char unit : Character.toChars(c)) out.append("\\u").append(HexFormat.of().toHexDigits(unit));
-        });
+        }
         return out.toString();
     }
 
     private static boolean isVisible(int c) {
+        if (c >= ' ' && c <= '~') return true;
         return switch (Character.getType(c)) {
             case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE, Character.UNASSIGNED,
-                Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR -> false;
-            case Character.SPACE_SEPARATOR -> c == ' ';
+                Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR, Character.SPACE_SEPARATOR -> false;
             default -> UNSEEN.indexOf(c) < 0 && (c < 0xFE00 || c > 0xFE0F); // these choose a glyph's variant
         };
     }
@@ -914,14 +862,9 @@ final class Cgroups {
     private String resolve(long id) {
         int fd = Kernel.openByHandle(mountFd, FILEID_KERNFS, id);
         if (fd < 0) return null; // ESTALE: it is gone; EPERM: we lack CAP_DAC_READ_SEARCH
-        try {
-            String path = Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd)).toString();
-            return path.equals(mount) ? "/" : path.startsWith(mount) ? path.substring(mount.length()) : null;
-        } catch (IOException e) {
-            return null; // no /proc
-        } finally {
-            Kernel.close(fd);
-        }
+        String path = Kernel.link("/proc/self/fd/" + fd);
+        Kernel.close(fd);
+        return path.equals(mount) ? "/" : path.startsWith(mount) ? path.substring(mount.length()) : null;
     }
 
     /** Where cgroup v2 is mounted: /sys/fs/cgroup, or beside v1 at a place such as /sys/fs/cgroup/unified. */
@@ -944,7 +887,6 @@ final class Table {
     private static final String[] REPORTS =
         {" exited ", " killed by ", " dumped core, ", " trapped by ", " stopped by ", " continued by "};
 
-    private final Output output = new Output(Output.STDOUT);
     private final boolean terminal = Kernel.columns(Output.STDOUT) > 0;
     private final boolean colour = terminal && System.getenv().getOrDefault("NO_COLOR", "").isEmpty()
         && !"dumb".equals(System.getenv("TERM"));
@@ -954,17 +896,17 @@ final class Table {
     Table() { row(BOLD, "", "TIME", "", "SIGNAL", "TARGET", "CAUSE", "SENDER"); }
 
     void addDropped(long signals) {
-        output.print("-- " + signals + " signals are missing: the ring buffer was full\n");
+        Output.OUT.print("-- " + signals + " signals are missing: the ring buffer was full\n");
     }
 
-    void add(Event event, long time) {
-        if (output.isFull()) return;
+    void add(Event event) {
+        if (Output.OUT.isFull()) return;
         int signr = event.i32(Event.SIGNR), pid = event.i32(Event.PID), tgid = event.i32(Event.TGID);
         boolean ignored = event.i32(Event.RESULT) == Signal.TRACE_SIGNAL_IGNORED;
         boolean ends = Signal.isIn(signr, Signal.FATAL) && !ignored;
         boolean death = event.tellsOfDeath() || signr == Signal.SIGKILL && ends, sent = event.cause.sent;
         row(death ? RED : ends ? YELLOW : "", sent ? origin(event) : origin(event) + ")",
-            clock.format(Instant.ofEpochSecond(0, time)), death ? "!!" : ends ? "!" : "", Signal.shortName(signr),
+            clock.format(Instant.ofEpochSecond(0, event.time)), death ? "!!" : ends ? "!" : "", Signal.shortName(signr),
             name(event, Event.COMM) + "[" + tgid + (pid == tgid ? "" : "/" + pid) + "]", why(event),
             (sent ? "" : "(") + name(event, Event.SENDER_COMM) + "[" + event.i32(Event.SENDER_PID) + "]");
     }
@@ -988,7 +930,7 @@ final class Table {
         String shown = event.cause.shown;
         return switch (event.cause) {
             case TKILL -> event.isForRunningThread() ? "raise" : shown;
-            case QUEUE -> shown + " " + event.value();
+            case QUEUE -> shown + " " + event.value;
             case CHILD -> shown + REPORTS[code - 1]
                 + (code == Signal.CLD_EXITED ? "" + status : Signal.shortName(status));
             case FAULT -> code == Signal.SI_KERNEL ? shown : shown + " at " + Json.hex(event.i64(Event.ADDR));
@@ -1020,7 +962,7 @@ final class Table {
         int room = columns - Text.columns(line.toString());
         String sender = fit(cells[widths.length], room);
         line.append(sender).append(Text.cut(rest, Math.max(0, room - Text.columns(sender))));
-        output.print(colour && !style.isEmpty() ? style + line + PLAIN + "\n" : line + "\n");
+        Output.OUT.print(colour && !style.isEmpty() ? style + line + PLAIN + "\n" : line + "\n");
     }
 
     /** Cuts the name, and not the ids in brackets behind it. */
@@ -1045,10 +987,12 @@ final class Backlog {
     static final class Block {
         final ByteBuffer text = ByteBuffer.allocateDirect(BLOCK_SIZE);
         int lines;
-        Block next = this;
+        Block next;
+
+        Block(Block next) { this.next = next == null ? this : next; }
     }
 
-    Block newest = new Block();
+    Block newest = new Block(null);
     private int blocks = 1;
 
     boolean hasRoom(Json batch) { return newest.text.remaining() >= batch.size; }
@@ -1063,9 +1007,7 @@ final class Backlog {
         boolean free = true;
         for (Client client : clients) free &= client.block != newest.next;
         if (!free && blocks < BLOCKS) {
-            Block added = new Block();
-            added.next = newest.next;
-            newest.next = added;
+            newest.next = new Block(newest.next);
             blocks++;
         } else {
             for (Client client : clients) client.leave(newest.next);
@@ -1311,52 +1253,36 @@ final class Server {
 }
 
 /**
- * The place for the socket: a folder that no other user can enter, to bind in. Whoever holds it goes first, so of
- * several starts at once only one finds the path free. One that a kill -9 has left behind is used again, and removed.
+ * The place for the socket: a folder that no other user can enter, to bind in. Starts lock the folder around it, so of
+ * several at once only one finds the path free. One that a kill -9 has left behind is used again, and removed.
  */
 final class Place implements AutoCloseable {
     private static final int S_IFMT = 0170000, S_IFSOCK = 0140000, S_ISVTX = 01000, S_IWGRP_IWOTH = 022;
-    private static final int S_IFDIR_IRWXU = 040700, S_ISGID = 02000, TRIES = 500;
-    private static final long PAUSE = 20_000_000; // ns
+    private static final int S_IFDIR_IRWXU = 040700, S_ISGID = 02000;
+    private static final long PAUSE = 20_000_000, TRIES = 500; // ns: 10 s in all
 
     final Path socket;
     private final Path folder;
-    private int fd; // of the folder, locked
+    private final int lock;
 
     Place(Path parent, String what) throws IOException {
         folder = parent.resolve(".signals-start");
         socket = folder.resolve("s");
-        for (int tries = 0; !enter(what); tries++) {
-            if (tries == TRIES) throw new Failure(what, "EBUSY", "another start has held " + folder + " for 10 s");
-            LockSupport.parkNanos(PAUSE);
-        }
+        lock = Kernel.open("" + parent, Kernel.O_DIRECTORY);
+        // Any user may hold that lock. Then it is done without.
+        for (int tries = 0; !Kernel.lock(lock) && tries < TRIES; tries++) LockSupport.parkNanos(PAUSE);
+        var ours = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+        if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) Files.createDirectory(folder, ours);
+        if (!isOurs(folder) || (mode(folder) & ~S_ISGID) != S_IFDIR_IRWXU)
+            throw new Failure(what, "EEXIST", folder + " was not made by Signals: remove it");
         Files.deleteIfExists(socket);
-    }
-
-    /** False if another start holds it, or has just removed it. */
-    private boolean enter(String what) throws IOException {
-        fd = -1;
-        try {
-            var ours = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
-            if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) Files.createDirectory(folder, ours);
-            if (!stat(folder, "uid").equals(ourUid()) || ((int) stat(folder, "mode") & ~S_ISGID) != S_IFDIR_IRWXU)
-                throw new Failure(what, "EEXIST", folder + " was not made by Signals: remove it");
-            fd = Kernel.open("" + folder, Kernel.O_DIRECTORY);
-            Path opened = Path.of("/proc/self/fd/" + fd + "/.");
-            if (fd >= 0 && Kernel.lock(fd) && stat(opened, "fileKey").equals(stat(folder, "fileKey"))) return true;
-        } catch (FileAlreadyExistsException | NoSuchFileException e) {
-            Log.debug("another start comes or goes: " + e.getMessage());
-        }
-        if (fd >= 0) Kernel.close(fd);
-        return false;
     }
 
     /** Only root and this user may rename what is in the folder or above it: else they could swap the socket. */
     static void checkOwners(Path folder, String what, String hint) throws IOException {
         for (Path each = folder; each != null; each = each.getParent()) {
-            boolean trusted = stat(each, "uid").equals(0) || stat(each, "uid").equals(ourUid());
-            int mode = (int) stat(each, "mode");
-            if (!trusted || (mode & S_IWGRP_IWOTH) != 0 && (mode & S_ISVTX) == 0)
+            boolean trusted = stat(each, "uid").equals(0) || isOurs(each);
+            if (!trusted || (mode(each) & S_IWGRP_IWOTH) != 0 && (mode(each) & S_ISVTX) == 0)
                 throw new Failure(what, "EPERM", (trusted ? "other users" : Files.getOwner(each).getName())
                     + " can swap what is in " + each + "; " + hint);
         }
@@ -1365,7 +1291,7 @@ final class Place implements AutoCloseable {
     /** Removes a socket at which nobody listens any more. Whatever else stands there is not touched. */
     static void removeStale(Path path, String what) throws IOException {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) return;
-        if (((int) stat(path, "mode") & S_IFMT) != S_IFSOCK)
+        if ((mode(path) & S_IFMT) != S_IFSOCK)
             throw new Failure(what, "EEXIST", "what stands there is no socket: move it, or give another --socket PATH");
         String other = "another program";
         try (AFUNIXSocketChannel channel = AFUNIXSocketChannel.open()) {
@@ -1386,12 +1312,16 @@ final class Place implements AutoCloseable {
         return Files.getAttribute(path, "unix:" + attribute, LinkOption.NOFOLLOW_LINKS);
     }
 
-    private static Object ourUid() throws IOException { return Files.getAttribute(Path.of("/proc/self"), "unix:uid"); }
+    private static int mode(Path path) throws IOException { return (int) stat(path, "mode"); }
+
+    private static boolean isOurs(Path path) throws IOException {
+        return stat(path, "uid").equals(Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
+    }
 
     @Override public void close() throws IOException {
         Files.deleteIfExists(socket);
         Files.delete(folder);
-        Kernel.close(fd);
+        Kernel.close(lock);
     }
 }
 
@@ -1429,21 +1359,20 @@ final class Library implements Callable<Void> {
 /** Loads and attaches the progs, as libbpf would do, and shares memory with them. They end with this process. */
 final class Tracer {
     // struct shared in signals.bpf.c
-    private static final long SIGNALS = at("signals"), TARGET = at("target"), SENDER = at("sender");
-    private static final long FATAL = at("fatal"), BRIEF = at("brief"), READER = at("reader");
     private static final long LISTENING = at("listening"), PARKED = at("parked"), DROPPED = at("dropped");
-    private static final long VICTIMS = at("victims");
-    private static final long SIZE = BpfObject.SIGNALS.types.size("shared"), VICTIM_SIZE = 16, VICTIM_TIME = 8;
+    private static final long VICTIMS = at("victims"), VICTIM_SIZE = 16, VICTIM_TIME = 8;
+    private static final long SIZE = BpfObject.SIGNALS.types.size("shared");
     private static final VarHandle WORD = JAVA_INT.varHandle(), COUNTER = JAVA_LONG.varHandle();
 
     /** How long after its SIGKILL the OOM killer may take to mark the victim, ns. It takes microseconds on its way. */
     private static final long MARKED_WITHIN = 20_000_000;
 
     final RingBuffer ring;
-    final Event event;
+    private final Event event;
     private final MemorySegment shared;
-    private final boolean brief;
+    private final boolean brief; // records of just pid and signr
     private boolean listening;
+    private long clock; // CLOCK_REALTIME - CLOCK_MONOTONIC, ns
     private long droppedBefore;
 
     Tracer(Options options) {
@@ -1453,14 +1382,14 @@ final class Tracer {
         int bss = Bpf.createMap(".bss", Bpf.BPF_MAP_TYPE_ARRAY, SIZE);
         shared = Kernel.mmap(bss, 0, SIZE, true);
         brief = options.brief && options.sender == 0 && !options.print; // the others need a whole record
-        shared.set(JAVA_LONG, SIGNALS, options.signals);
-        shared.set(JAVA_INT, TARGET, options.target);
-        shared.set(JAVA_INT, SENDER, options.sender);
-        shared.set(JAVA_INT, FATAL, options.fatal ? 1 : 0);
-        shared.set(JAVA_INT, BRIEF, brief ? 1 : 0);
-        shared.set(JAVA_INT, READER, Kernel.isInInitialPidNamespace() ? (int) ProcessHandle.current().pid() : -1);
+        shared.set(JAVA_LONG, at("signals"), options.signals);
+        shared.set(JAVA_INT, at("target"), options.target);
+        shared.set(JAVA_INT, at("sender"), options.sender);
+        shared.set(JAVA_INT, at("fatal"), options.fatal ? 1 : 0);
+        shared.set(JAVA_INT, at("brief"), brief ? 1 : 0);
+        shared.set(JAVA_INT, at("reader"), Kernel.isInInitialPidNamespace() ? (int) ProcessHandle.current().pid() : -1);
 
-        Btf kernel = new Btf();
+        Btf kernel = Btf.ofKernel();
         Map<String, Integer> maps = Map.of(".maps", events, ".bss", bss);
         int types = kernel.typedef("btf_trace_signal_generate");
         boolean typed = types != Bpf.UNTYPED && attach("on_signal", "signal_generate", types, kernel, maps);
@@ -1480,13 +1409,22 @@ final class Tracer {
         return prog >= 0;
     }
 
-    /** Reads the next of the records that the ring copied into the event; false when it has read them all. */
-    boolean next() {
+    /** Copies records out of the ring buffer; true if there were more than it copies at once. */
+    boolean fill() {
+        long before = System.nanoTime(), offset = ChronoUnit.NANOS.between(Instant.EPOCH, Instant.now()) - before;
+        boolean precise = System.nanoTime() - before < 100_000 || clock == 0; // else this thread was interrupted
+        if (precise && Math.abs(offset - clock) > 1_000_000) clock = offset; // the wall clock was set
+        return ring.fill();
+    }
+
+    /** The next of the records copied last; null after the last. */
+    Event next() {
         event.at = ring.next();
-        if (event.at < 0 || brief) return event.at >= 0;
-        event.cause = event.causeByRecord();
-        if (event.mayBeOom() && isVictim(event.i32(Event.PID), event.i64(Event.TIME))) event.cause = Cause.OOM;
-        return true;
+        if (event.at < 0) return null;
+        if (brief) return event;
+        event.read(clock);
+        if (event.mayBeOom() && isVictim(event.i32(Event.PID), event.sent)) event.cause = Cause.OOM;
+        return event;
     }
 
     /** The OOM killer sends first and marks its victim right after: it may be about to do so, and is waited for. */
@@ -1629,7 +1567,7 @@ final class Bpf {
         if (prog < 0 && prog != -Kernel.EPERM && !Kernel.isLockedDown()) {
             MemorySegment log = Arena.ofAuto().allocate(LOG_SIZE);
             load(name, insns, types, 1, log);
-            Log.output.print(log.getString(0)); // in one piece: it must not crowd out the error
+            Output.ERR.print(log.getString(0)); // in one piece: it must not crowd out the error
         }
         return check(what, prog);
     }
@@ -1661,7 +1599,7 @@ final class Bpf {
                 if (member instanceof String name) buffer.put(Arrays.copyOf(name.getBytes(ISO_8859_1), 16));
                 if (member instanceof int[] zeros) buffer.position(buffer.position() + 4 * zeros.length);
             }
-            return (int) Kernel.call(Kernel.BPF, command, attr.address(), attr.byteSize());
+            return (int) Kernel.call(Kernel.BPF, command, attr, attr.byteSize());
         }
     }
 
@@ -1684,7 +1622,7 @@ final class Bpf {
 /** signals.bpf.o as clang wrote it. Its CRC says that it belongs to this source, so nothing else is checked. */
 final class BpfObject {
     /** Of its bytes: test/build sets it. */
-    private static final int CRC = 0x65202a7c;
+    private static final int CRC = 0x618308b3;
 
     private static final int SHDR_SIZE = 64, SYM_SIZE = 24, REL_SIZE = 16, RELO_SIZE = 16; // linux/elf.h, linux/bpf.h
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;
@@ -1708,7 +1646,7 @@ final class BpfObject {
         throw new Failure(name, "EBADMSG", "it is damaged, or of another version: test/build, or jbang cache clear");
     }
 
-    private BpfObject(byte[] bytes) throws IOException { // struct elf64_hdr, a struct elf64_shdr for each section
+    private BpfObject(byte[] bytes) { // struct elf64_hdr, a struct elf64_shdr for each section
         ByteBuffer file = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         int headers = (int) file.getLong(40), count = file.getShort(60);
         ByteBuffer strings = section(file, headers + file.getShort(62) * SHDR_SIZE);
@@ -1716,7 +1654,7 @@ final class BpfObject {
             names.add(Btf.string(strings, file.getInt(at)));
             sections.put(names.getLast(), section(file, at));
         }
-        types = new Btf(bytes(".BTF"));
+        types = new Btf(bytes(".BTF"), ByteOrder.LITTLE_ENDIAN);
     }
 
     private static ByteBuffer section(ByteBuffer file, int header) {
@@ -1776,43 +1714,29 @@ final class Btf {
     private static final int[] MORE = {0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0};
     private static final int[] MORE_EACH = {0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12};
 
-    private static final Path KERNEL = Path.of("/sys/kernel/btf/vmlinux");
-    private static final int PART = 1 << 20, LARGEST = 1 << 17; // bytes: of what is read at first; of any one type
-
-    private ByteBuffer types, strings;
-    private boolean whole;
+    private final ByteBuffer types, strings;
     private int[] starts = new int[4096]; // of the types known so far, by number; number 0 is void
     private int known, next;
-    private final Map<String, Integer> offsets = new HashMap<>(); // those found: progs ask for a member many times
 
-    Btf(byte[] all) throws IOException {
-        read(new ByteArrayInputStream(all), ByteOrder.LITTLE_ENDIAN, Integer.MAX_VALUE);
+    Btf(byte[] all, ByteOrder order) { // struct btf_header: hdr_len, type_off, type_len, str_off, str_len
+        ByteBuffer header = ByteBuffer.wrap(all).order(order);
+        int start = header.getInt(4);
+        types = header.slice(start + header.getInt(8), header.getInt(12)).order(order);
+        strings = header.slice(start + header.getInt(16), header.getInt(20));
     }
 
-    /** The kernel's: what is asked for is among the first of its megabytes, so the rest is read only if need be. */
-    Btf() { readKernels(PART); }
-
-    private void readKernels(int most) {
-        try (InputStream in = Files.newInputStream(KERNEL)) {
-            read(in, ByteOrder.nativeOrder(), most);
+    static Btf ofKernel() {
+        String path = "/sys/kernel/btf/vmlinux";
+        try {
+            return new Btf(Files.readAllBytes(Path.of(path)), ByteOrder.nativeOrder());
         } catch (IOException e) {
-            throw Failure.of("" + KERNEL, e, "needed: a kernel with CONFIG_DEBUG_INFO_BTF, a user who can read it");
+            throw Failure.of(path, e, "needed: a kernel with CONFIG_DEBUG_INFO_BTF, a user who can read it");
         }
     }
 
-    private void read(InputStream in, ByteOrder order, int most) throws IOException {
-        ByteBuffer header = ByteBuffer.wrap(in.readNBytes(24)).order(order); // struct btf_header
-        in.skipNBytes(header.getInt(4) - 24 + header.getInt(8));
-        types = ByteBuffer.wrap(in.readNBytes(Math.min(header.getInt(12), most))).order(order);
-        in.skipNBytes(header.getInt(16) - header.getInt(8) - types.limit());
-        strings = ByteBuffer.wrap(in.readNBytes(Math.min(header.getInt(20), most))).order(order);
-        whole = most == Integer.MAX_VALUE;
-    }
-
-    /** Is there a type of this number? Looks no further than that. */
+    /** Is there a type of this number? Looks no further than that: what is asked for is among the first thousands. */
     private boolean exists(int id) {
         while (known < id && next < types.limit()) {
-            if (!whole && next > types.limit() - LARGEST) readKernels(Integer.MAX_VALUE);
             if (++known == starts.length) starts = Arrays.copyOf(starts, 2 * known);
             starts[known] = next;
             if (kind(known) >= MORE.length) throw new Failure("BTF kind " + kind(known), "EOPNOTSUPP", "it is too new");
@@ -1843,7 +1767,6 @@ final class Btf {
 
     /** As string(offset).equals(name), of which a kernel's thousands of types would make too many. */
     private boolean equals(int offset, String name) {
-        if (!whole && offset + name.length() >= strings.limit()) readKernels(Integer.MAX_VALUE);
         int i = 0;
         while (i < name.length() && strings.get(offset + i) == name.charAt(i)) i++;
         return i == name.length() && strings.get(offset + i) == 0;
@@ -1860,13 +1783,9 @@ final class Btf {
 
     /** Where a member is in a struct, in bytes. A kernel can have several structs of one name. */
     int offset(String struct, String member) {
-        Integer found = offsets.get(struct + '.' + member);
-        if (found != null) return found;
         for (int id = 0; (id = find(KIND_STRUCT, struct, id + 1)) != 0;) {
             int offset = search(id, member);
-            if (offset < 0) continue;
-            offsets.put(struct + '.' + member, offset);
-            return offset;
+            if (offset >= 0) return offset;
         }
         throw new Failure("struct " + struct + "'s member " + member, "ENOENT", "this kernel's BTF lacks it");
     }
@@ -1925,11 +1844,18 @@ final class Kernel {
 
     static final long PAGE_SIZE = pageSize();
 
-    static long call(long number, long... arguments) {
+    /** A String is passed as a char *, a long[] as a struct of them, which last as long as the call. */
+    static long call(int number, Object... arguments) {
         MemorySegment captured = CAPTURED.get();
-        long[] a = Arrays.copyOf(arguments, 6);
-        try {
-            long result = (long) SYSCALL.invokeExact(captured, number, a[0], a[1], a[2], a[3], a[4], a[5]);
+        long[] a = new long[6];
+        try (Arena arena = Arena.ofConfined()) {
+            for (int i = 0; i < arguments.length; i++) {
+                if (arguments[i] instanceof Number value) a[i] = value.longValue();
+                if (arguments[i] instanceof MemorySegment memory) a[i] = memory.address();
+                if (arguments[i] instanceof String string) a[i] = arena.allocateFrom(string).address();
+                if (arguments[i] instanceof long[] struct) a[i] = arena.allocateFrom(JAVA_LONG, struct).address();
+            }
+            long result = (long) SYSCALL.invokeExact(captured, (long) number, a[0], a[1], a[2], a[3], a[4], a[5]);
             return result == -1 ? -captured.get(JAVA_INT, ERRNO_AT) : result;
         } catch (Throwable t) {
             throw new AssertionError("syscall(2) throws nothing", t);
@@ -1953,64 +1879,40 @@ final class Kernel {
 
     /** Returns when some are ready, when time is up, or when a signal came: the JVM handles that by itself. */
     static void ppoll(MemorySegment pollfds, int count, long nanoseconds) {
-        TIMEOUT.set(JAVA_LONG, 0, nanoseconds / 1_000_000_000);
-        TIMEOUT.set(JAVA_LONG, 8, nanoseconds % 1_000_000_000);
-        long ready = call(PPOLL, pollfds.address(), count, nanoseconds < 0 ? 0 : TIMEOUT.address());
+        Object timeout = nanoseconds < 0 ? 0 : new long[] {nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000};
+        long ready = call(PPOLL, pollfds, count, timeout);
         if (ready != -EINTR) check("ppoll", ready);
     }
 
-    private static final MemorySegment TIMEOUT = Arena.global().allocate(16, 8); // struct timespec, of the main thread
-
     /** How much it wrote. */
-    static long write(int fd, MemorySegment bytes) { return call(WRITE, fd, bytes.address(), bytes.byteSize()); }
+    static long write(int fd, MemorySegment bytes) { return call(WRITE, fd, bytes, bytes.byteSize()); }
 
-    static int open(String path, int flags) {
-        try (Arena arena = Arena.ofConfined()) {
-            return (int) call(OPENAT, AT_FDCWD, arena.allocateFrom(path).address(), flags | O_CLOEXEC);
-        }
-    }
+    static int open(String path, int flags) { return (int) call(OPENAT, AT_FDCWD, path, flags | O_CLOEXEC); }
 
     /** A file in memory, without a name. */
-    static int memfd() {
-        try (Arena arena = Arena.ofConfined()) {
-            return (int) check("memfd_create", call(MEMFD_CREATE, arena.allocateFrom("").address(), MFD_CLOEXEC));
-        }
-    }
+    static int memfd() { return (int) check("memfd_create", call(MEMFD_CREATE, "", MFD_CLOEXEC)); }
 
     /** Locks an open file, until it is closed; false if another process has done so. */
     static boolean lock(int fd) { return call(FLOCK, fd, LOCK_EX_NB) == 0; }
 
     /** Opens what a struct file_handle of eight bytes stands for. */
     static int openByHandle(int mountFd, int type, long handle) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment fileHandle = arena.allocateFrom(JAVA_LONG, 8 | (long) type << 32, handle);
-            return (int) call(OPEN_BY_HANDLE_AT, mountFd, fileHandle.address(), O_CLOEXEC);
-        }
+        return (int) call(OPEN_BY_HANDLE_AT, mountFd, new long[] {8 | (long) type << 32, handle}, O_CLOEXEC);
     }
 
     /** The width of a terminal; 0 if it has none, or is none. */
     static int columns(int fd) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment size = arena.allocate(8, 8); // struct winsize { unsigned short ws_row, ws_col, … }
-            call(IOCTL, fd, TIOCGWINSZ, size.address());
-            return size.get(JAVA_SHORT, 2) & 0xFFFF;
-        }
+        MemorySegment size = Arena.ofAuto().allocate(8, 8); // struct winsize { unsigned short ws_row, ws_col, … }
+        call(IOCTL, fd, TIOCGWINSZ, size);
+        return size.get(JAVA_SHORT, 2) & 0xFFFF;
     }
 
     /** Before Linux 5.11 maps are locked memory. Where this is refused, creating a map will tell. */
-    static void raiseMemlock() {
-        try (Arena arena = Arena.ofConfined()) {
-            call(PRLIMIT64, 0, RLIMIT_MEMLOCK, arena.allocateFrom(JAVA_LONG, -1, -1).address()); // struct rlimit64
-        }
-    }
+    static void raiseMemlock() { call(PRLIMIT64, 0, RLIMIT_MEMLOCK, new long[] {-1, -1}); } // struct rlimit64
 
     /** In another pid namespace, our own pid is not the one that a prog sees. */
     static boolean isInInitialPidNamespace() {
-        try {
-            return Files.readSymbolicLink(Path.of("/proc/self/ns/pid")).endsWith("pid:[" + PROC_PID_INIT_INO + "]");
-        } catch (IOException e) {
-            return false;
-        }
+        return link("/proc/self/ns/pid").equals("pid:[" + PROC_PID_INIT_INO + "]");
     }
 
     /** On aarch64 the verifier leaves the calls of some helpers to the JIT, even where there is none. Seen on 6.12. */
@@ -2026,6 +1928,15 @@ final class Kernel {
     static String text(String path) {
         try {
             return Files.readString(Path.of(path), ISO_8859_1);
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
+    /** Where a symbolic link leads; nowhere if there is none. */
+    static String link(String path) {
+        try {
+            return Files.readSymbolicLink(Path.of(path)).toString();
         } catch (IOException e) {
             return "";
         }

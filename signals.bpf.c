@@ -60,23 +60,21 @@ enum { CMDLINE_MAX = 1024, VICTIMS = 256, PID_MAX_LIMIT = 1 << 22 };
 
 struct siginfo {                      // the first 32 bytes of it
 	s32 pad_signo, pad_errno, code, pad;
-	u64 addr;                     // or si_pid and si_uid
-	s32 value[2];                 // or si_status; or si_syscall and si_arch
+	u64 addr, value;              // or si_pid and si_uid; or si_status, si_syscall and si_arch
 };
 
 // The record of one signal. Signals.java finds each member by its name, in this object's BTF.
 struct event {
 	u32 pid, signr;               // a brief record ends here
 	u64 time;                     // CLOCK_MONOTONIC, ns
-	struct siginfo info;          // its code alone, if none came with the signal
-	s32 result;                   // TRACE_SIGNAL_*
+	u64 value, addr;              // of the siginfo
+	s32 code, result;             // the code is SI_USER or SI_KERNEL if no siginfo came; TRACE_SIGNAL_*
 	u8 group, has_info;           // sent to the process, not to one thread; a siginfo came with it
 	u8 exiting, cpu_limit;        // the sender is exiting; the target has used up its hard RLIMIT_CPU
 	u32 tgid, uid;                // the target
 	u64 cgroup;
 	struct name comm;
-	u32 sender_pid, sender_tid;   // the running task
-	u32 sender_uid, sender_ppid;
+	u32 sender_pid, sender_tid, sender_uid, sender_ppid; // the running task
 	u64 sender_cgroup;
 	struct name sender_comm, sender_parent;
 	u64 cmdline_size;             // more than CMDLINE_MAX: it is cut
@@ -255,7 +253,9 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	// fill it, and hand it over
 	fill(e, ctx, current, typed);
 	e->tgid = tgid;
-	e->info = info;
+	e->value = info.value;
+	e->addr = info.addr;
+	e->code = info.code;
 	e->has_info = pointer > SEND_SIG_PRIV;
 	e->cpu_limit = e->signr == SIGKILL && pointer == SEND_SIG_PRIV && task == current && at_cpu_limit(task, typed);
 	e->cmdline_size = size;
