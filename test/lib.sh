@@ -223,6 +223,7 @@ line() { # line CONDITION: some line fulfils it, or will
     await has "$1" || fail "lines were: $(told '.code != "CLD_EXITED"' | tail -n 5; cat "$dir/jq")"
 }
 unseen() { LC_ALL=C tr -d '\n\040-\176\200-\377' < "$1" | wc -c; } # unseen FILE: control characters in it
+rss() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; } # rss PID: what is resident of it, KiB
 lines() { [ "$(wc -l < "$2")" -ge "$1" ]; } # lines COUNT FILE: it has as many
 # exact FILE COUNT: it accounts for values 0 to COUNT-1, each by its line, or where it is missing by "lost"
 exact() {
