@@ -8,7 +8,6 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,14 +220,10 @@ static long now(void) // ns
 
 static void storm(void)
 {
-	cpu_set_t first;
 	siginfo_t info = {.si_signo = SIGUSR1, .si_code = SI_QUEUE};
 	signal(SIGUSR1, SIG_IGN);
 	pid_t child = fork();
 	if (child == 0) prctl(PR_SET_PDEATHSIG, SIGKILL), rest();
-	CPU_ZERO(&first);
-	CPU_SET(0, &first);
-	sched_setaffinity(0, sizeof first, &first);
 	long start = now(), signals = number(0), rate = number(1); // 0: flat out
 	for (long i = 0; i < signals; i++) {
 		if (rate > 0) {
