@@ -5,7 +5,7 @@
 #   line '.pid == $target and .sender.pid == $me'
 
 project=$PWD
-install() { "$project/test/jbang" --install "$@" || exit 1; } # install COMMAND=PACKAGE...: those that are missing
+install() { :; } # install COMMAND=PACKAGE...: what a part needs; setup has brought it
 
 setup() { # setup COMMAND=PACKAGE...: what is needed: a folder, $base, with the jar and the sender of this tree
     [ "$(id -u)" = 0 ] || { echo "$0: EPERM; loading a prog needs root: sudo $0" >&2; exit 1; }
@@ -78,17 +78,11 @@ mounts() { # mounts [COMMAND]: $as is to have mounts of its own, changed by that
     skipped=$((skipped + 1)) title='' broken=skipped # so the steps that follow wait for nothing, and count for nothing
 }
 
-finish() {
-    verdict
-    echo "$passed passed, $failed failed, $skipped skipped"
-    [ "$failed" = 0 ]
-}
-
+finish() { verdict; echo "$passed passed, $failed failed, $skipped skipped"; [ "$failed" = 0 ]; }
 fail() { broken+=$'\n'"$*"; }
 check() { "$@" || fail "failed: $*"; } # check COMMAND...: it must succeed
 
-# await COMMAND...: until it succeeds; no longer where it cannot be run, or where the test has failed anyway
-await() {
+await() { # await COMMAND...: until it succeeds; no longer where it cannot be run, or the test has failed anyway
     local end=$((SECONDS + patience)) status
     until "$@"; do
         status=$?
@@ -110,17 +104,15 @@ ended() { # ended PID: awaits the end of a process of ours, and brings it about 
 } 2> /dev/null # bash tells of processes that signals end: here they are meant to
 
 quietly() { "$@"; } 2> /dev/null # quietly COMMAND...
-
 end() { kill "-${2:-TERM}" "${1:-none}" 2> /dev/null; ended "${1:-}"; } # end PID [SIGNAL]: a process of ours
 
 says() { # says STATUS PATTERN COMMAND...: the command ends so, with one line on standard error that matches
-    local status=0 want=$1 pattern=$2
-    shift 2
-    timeout -k 5 "$patience" "$@" > "$dir/answer" 2> "$dir/complaint" || status=$?
-    [ $status = "$want" ] || fail "exit status $status, not $want: $*"
+    local status=0
+    timeout -k 5 "$patience" "${@:3}" > "$dir/answer" 2> "$dir/complaint" || status=$?
+    [ $status = "$1" ] || fail "exit status $status, not $1: ${*:3}"
     grep -v ' INFO  ' "$dir/complaint" > "$dir/reason"
     [ "$(wc -l < "$dir/reason")" = 1 ] || fail "not one line: $(cat "$dir/reason")"
-    grep -qE -- "$pattern" "$dir/reason" || fail "no /$pattern/ in: $(cat "$dir/reason")"
+    grep -qE -- "$2" "$dir/reason" || fail "no /$2/ in: $(cat "$dir/reason")"
 }
 
 # The program
@@ -142,10 +134,9 @@ start() { # start [OPTION]...: with its socket in $dir, until it listens
 }
 
 refuses() { # refuses STATUS PATTERN [OPTION]...: it ends so, see says
-    local status=$1 pattern=$2
-    shift 2
-    [[ " $* " == *' --socket '* ]] || set -- --socket "$socket" "$@"
-    says "$status" "$pattern" "${as[@]}" "${program[@]}" "$@"
+    local path=(--socket "$socket")
+    [[ " $* " != *' --socket '* ]] || path=()
+    says "$1" "$2" "${as[@]}" "${program[@]}" "${path[@]}" "${@:3}"
 }
 
 stop() { # stop [SIGNAL]: and not what started it, such as sudo; its status
@@ -186,17 +177,15 @@ listen() { # a client that writes what it gets to $out
 }
 
 joins() { # joins COMMAND...: in the background, until it has connected
-    local before
-    before=$(grep -c ' connected' "$dir/log")
+    local want=$(($(grep -c ' connected' "$dir/log") + 1))
     "$@" &
-    await connected $((before + 1))
+    await connected $want
 }
 stalls() { # stalls FILE: a client that reads nothing until it is sent SIGCONT, and then into that file
     joins socat -u "UNIX-CONNECT:$socket" "OPEN:$1,creat,trunc"
     kill -STOP $!
 }
 connected() { [ "$(grep -c ' connected' "$dir/log")" -ge "$1" ]; }
-disconnected() { [ "$(grep -c ' disconnected' "$dir/log")" -ge "$1" ]; }
 recording() { grep -o ' recording.*' "$dir/log" | tail -n 1 | grep -qx ' recording'; }
 
 serve() { start "$@"; listen; } # serve [OPTION]...
@@ -219,8 +208,7 @@ line() { # line CONDITION: some line fulfils it, or will
 unseen() { LC_ALL=C tr -d '\n\040-\176\200-\377' < "$1" | wc -c; } # unseen FILE: control characters in it
 rss() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; } # rss PID: what is resident of it, KiB
 lines() { [ "$(wc -l < "$2")" -ge "$1" ]; } # lines COUNT FILE: it has as many
-# exact FILE COUNT: it accounts for values 0 to COUNT-1, each by its line, or where it is missing by "lost"
-exact() {
+exact() { # exact FILE COUNT: it accounts for values 0 to COUNT-1, each by its line, or where it is missing by "lost"
     jq -en --argjson count "$2" 'reduce inputs as $line ({next: 0, exact: true};
         if $line.lost then .next += $line.lost else .exact = .exact and $line.value == .next | .next += 1 end) |
         .exact and .next == $count' "$1" > "$dir/exact" 2> /dev/null
@@ -267,12 +255,9 @@ screen() { # screen FILE COLUMNS COMMAND: on a terminal of that width; what appe
 
 cgroups() { awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts; }
 memory_group() { # memory_group LIMIT: a cgroup whose members may take up no more than that, $memory
-    local file=memory.limit_in_bytes
+    local file=memory.limit_in_bytes # of cgroup v1
     memory=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
-    if [ -z "$memory" ]; then # then it is with cgroup v2
-        memory=$(cgroups) file=memory.max
-        echo +memory > "$memory/cgroup.subtree_control"
-    fi
+    [ -n "$memory" ] || { memory=$(cgroups) file=memory.max; echo +memory > "$memory/cgroup.subtree_control"; }
     memory=$memory/signals-memory-$$
     mkdir -p "$memory"
     echo "$1" > "$memory/$file"

@@ -33,16 +33,14 @@ static void must(int done, const char *what) { if (!done) perror(what), exit(1);
 
 static volatile sig_atomic_t stopped;
 static void on_term(int signr) { (void) signr; stopped = 1; }
-static void heed_term(void) // in connect(2), too: signal(3) would have that go on
-{
+static void heed_term(void) { // in connect(2), too: signal(3) would have that go on
 	struct sigaction action = {.sa_handler = on_term};
 	sigaction(SIGTERM, &action, NULL);
 }
 
 // Signals
 
-static void queue_to(pid_t pid, int signr, int number, long count)
-{
+static void queue_to(pid_t pid, int signr, int number, long count) {
 	union sigval value = {.sival_ptr = NULL}; // all of it, as all of it is told
 	for (value.sival_int = number; count > 0; count--, value.sival_int++)
 		must(!sigqueue(pid, signr, value), "sigqueue");
@@ -57,8 +55,7 @@ static void named(void) { prctl(PR_SET_NAME, text(0)); ignore(SIGUSR1); kill(get
 
 static volatile pid_t thread_id;
 static void *wait_in_thread(void *unused) { thread_id = syscall(SYS_gettid); rest(); return unused; }
-static void to_thread(void)
-{
+static void to_thread(void) {
 	pthread_t thread;
 	must(!pthread_create(&thread, NULL, wait_in_thread, NULL), "pthread_create");
 	while (!thread_id) usleep(1000);
@@ -67,8 +64,7 @@ static void to_thread(void)
 	pthread_kill(thread, number(0));
 }
 
-static void refused_by_seccomp(void) // getppid(2) is
-{
+static void refused_by_seccomp(void) { // getppid(2) is
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
@@ -83,8 +79,7 @@ static void refused_by_seccomp(void) // getppid(2) is
 	syscall(SYS_getppid);
 }
 
-static void timer(void)
-{
+static void timer(void) {
 	struct sigevent event = {.sigev_signo = number(0), .sigev_value.sival_int = number(1)}; // SIGEV_SIGNAL is 0
 	struct itimerspec soon = {.it_value.tv_nsec = 1000000};
 	timer_t id;
@@ -93,8 +88,7 @@ static void timer(void)
 	usleep(50000);
 }
 
-static void title(void) // to the kernel, all but the command line's end may be anywhere
-{
+static void title(void) { // to the kernel, all but the command line's end may be anywhere
 	static char title[4096];
 	unsigned long at = (unsigned long) title, brk = (unsigned long) sbrk(0);
 	struct prctl_mm_map map = {.start_code = at, .end_code = at + 1, .start_data = at, .end_data = at, .start_brk = brk,
@@ -106,8 +100,7 @@ static void title(void) // to the kernel, all but the command line's end may be 
 	kill(getpid(), SIGUSR1);
 }
 
-static void execs(void)
-{
+static void execs(void) {
 	struct itimerval often = {{0, 100}, {0, 100}}; // us
 	char left[16];
 	snprintf(left, sizeof left, "%ld", number(0) - 1);
@@ -119,8 +112,7 @@ static void execs(void)
 // Clients, and others at the socket's path
 
 static struct sockaddr_un address; // of the path that may be the first argument
-static int client(int flags) // or -1
-{
+static int client(int flags) { // or -1
 	int fd = socket(AF_UNIX, SOCK_STREAM | flags, 0);
 	if (fd >= 0 && !connect(fd, (void *) &address, sizeof address)) return fd;
 	close(fd);
@@ -128,8 +120,7 @@ static int client(int flags) // or -1
 }
 
 // With pauses of up to a millisecond in between: one wake-up that gets lost, and it waits in vain.
-static void turns(void)
-{
+static void turns(void) {
 	char line[4096], want[32];
 	struct pollfd fd = {.fd = client(0), .events = POLLIN};
 	FILE *lines = fdopen(fd.fd, "r");
@@ -145,15 +136,13 @@ static void turns(void)
 	say("turns", number(1));
 }
 
-static void crowd(void)
-{
+static void crowd(void) {
 	for (int i = 0; i < number(1) && client(SOCK_NONBLOCK) >= 0; i++);
 	say_pid();
 	rest();
 }
 
-static void passers(void)
-{
+static void passers(void) {
 	char bytes[4096];
 	for (int i = 0; i < number(1); i++) {
 		int fd = client(0);
@@ -165,8 +154,7 @@ static void passers(void)
 
 static volatile long called;
 static void on_data(int signr) { (void) signr; called++; }
-static void async(void)
-{
+static void async(void) {
 	char bytes[4096];
 	int fd = client(0), signr = number(1); // 0: SIGIO, as by default
 	heed_term();
@@ -180,8 +168,7 @@ static void async(void)
 	say("called", called);
 }
 
-static void intrude(void)
-{
+static void intrude(void) {
 	long refused = 0, entered = 0, enough = count > 1 ? number(1) : LONG_MAX;
 	heed_term();
 	say_pid();
@@ -193,8 +180,7 @@ static void intrude(void)
 	say("entered", entered);
 }
 
-static void plant(void) // in turns a link to a victim, a file and a stale socket
-{
+static void plant(void) { // in turns a link to a victim, a file and a stale socket
 	for (int i = 0;; i++) {
 		int fd = -1;
 		if (i % 3 == 0) must(!symlink(text(1), text(0)) || errno == EEXIST, "symlink");
@@ -211,15 +197,13 @@ static void plant(void) // in turns a link to a victim, a file and a stale socke
 
 enum { BUFFER = 1 << 18, LATENCIES = 1 << 22, STAMP = 0x3fffffff };
 
-static long now(void) // ns
-{
+static long now(void) { // ns
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void storm(void)
-{
+static void storm(void) {
 	siginfo_t info = {.si_signo = SIGUSR1, .si_code = SI_QUEUE};
 	signal(SIGUSR1, SIG_IGN);
 	pid_t child = fork();
@@ -239,8 +223,7 @@ static void storm(void)
 }
 
 static int by_size(const void *a, const void *b) { return *(int *) a - *(int *) b; }
-static void measure(void) // until SIGTERM
-{
+static void measure(void) { // until SIGTERM
 	static int latencies[LATENCIES];
 	FILE *in = strcmp(text(0), "-") ? fdopen(client(0), "r") : stdin;
 	char *line = NULL, *value;
@@ -282,8 +265,7 @@ static const struct { const char *name; void (*go)(void); const char *arguments;
 	{"measure", measure, "PATH KEY: counts and times lines, as a client, or for - of standard input"},
 };
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
 		if (argc < 2 || strcmp(argv[1], ways[i].name)) continue;
 		count = argc - 2;
