@@ -4,10 +4,10 @@
 #   killed KILL
 #   line '.pid == $target and .sender.pid == $me'
 
-tests=$PWD/test
-install() { "$tests/jbang" --install "$@" || exit 1; } # install COMMAND=PACKAGE...: those that are missing
+project=$PWD
+install() { :; } # install COMMAND=PACKAGE...: what a part needs; setup has brought it
 
-setup() { # setup COMMAND=PACKAGE...: what is needed: a folder, $dir, with the jar and the sender of this tree
+setup() { # setup COMMAND=PACKAGE...: what is needed: a folder, $base, with the jar and the sender of this tree
     [ "$(id -u)" = 0 ] || { echo "$0: EPERM; loading a prog needs root: sudo $0" >&2; exit 1; }
     export PATH=$PATH:/usr/sbin:/sbin
     [ -n "${SENDER:-}" ] || set -- "$@" clang=clang
@@ -16,34 +16,47 @@ setup() { # setup COMMAND=PACKAGE...: what is needed: a folder, $dir, with the j
     export JAVA_HOME # JBang's own folder, where it may be, will be another one
     java=$JAVA_HOME/bin/java
 
-    dir=$(mktemp -d) socket=$dir/signals jar=${JAR:-$dir/signals.jar} sender=$dir/sender out='' signals=''
-    export JBANG_DIR=$dir/jbang
+    base=$(mktemp -d) dir=$base jar=${JAR:-$base/signals.jar} sender=$base/sender
+    usual_path=$PATH
+    export JBANG_DIR=$base/jbang
     trap clean_up EXIT
+    usual_way
     if [ -n "${SENDER:-}" ]; then cp "$SENDER" "$sender"
     else clang -O2 -Wall -Werror -pthread -o "$sender" test/sender.c || exit 1; fi
-    chmod 755 "$dir" "$sender"
+    chmod 755 "$base" "$sender"
     if [ -z "${JAR:-}" ]; then export_jar "$jar" Signals.java || exit 1; fi
-    java_options
+}
+
+part() { # part NAME: runs it in a folder of its own
+    verdict
+    dir=$base/$1 out='' PATH=$usual_path
+    rm -rf "$dir"
+    mkdir "$dir"
+    usual_way
+    cd "$project" && . "test/parts/$1"
 }
 
 export_jar() { # export_jar JAR SOURCE
     test/jbang export portable --force -O "$1" "$2" > "$dir/export" 2>&1 || { cat "$dir/export"; return 1; }
 }
 java_options() { program=("$java" "$@" -jar "$jar"); } # java_options [OPTION]...
+usual_way() { socket=$dir/signals as=(); java_options; }
 as_jbang_runs_it() { java_options $(sed -n 's!^//RUNTIME_OPTIONS !!p' Signals.java); }
 
 clean_up() {
     [ "$BASHPID" = $$ ] || return # a child that a signal met between fork and exec
     jobs -p | xargs -r kill 2> /dev/null
-    rm -rf "$dir"
+    rm -rf "$base"
 }
 
 # Tests
 
-passed=0 failed=0 skipped=0 title='' broken=''
+passed=0 failed=0 skipped=0 title='' broken='' out=''
+patience=$((60 * ${PATIENCE:-1})) # s: what is awaited comes, however slow the machine is
 
 it() { # it TITLE: ends the test before and begins another
     verdict
+    usual_way
     title=$1
     if [ -s "$out" ]; then seen=$(wc -l < "$out"); else seen=0; fi # lines of earlier tests do not count
 }
@@ -51,36 +64,26 @@ it() { # it TITLE: ends the test before and begins another
 verdict() {
     if [ -z "$title" ]; then :
     elif [ -z "$broken" ]; then passed=$((passed + 1)); echo "ok   $title"
-    else failed=$((failed + 1)); echo "FAIL $title"; printf '     %s\n' "${broken#$'\n'}"; fi
+    else
+        failed=$((failed + 1)) patience=$((10 * ${PATIENCE:-1})) # the rest need not wait as long
+        printf 'FAIL %s\n     %s\n' "$title" "${broken#$'\n'}"
+    fi
     title='' broken=''
-}
-
-skip() { # skip REASON: this test cannot run here; what it found broken before counts all the same
-    [ -z "$broken" ] || return 0
-    skipped=$((skipped + 1))
-    echo "skip $title: $1"
-    title='' broken=$1 # so the steps that follow wait for nothing, and count for nothing
 }
 
 mounts() { # mounts [COMMAND]: $as is to have mounts of its own, changed by that; a chroot may not allow it
     [ $# = 0 ] || as=(unshare -m sh -c "$1; exec \"\$@\"" sh)
-    unshare -m true 2> /dev/null || skip 'unshare -m: EINVAL; the root is no mount point'
+    if [ -n "$broken" ] || unshare -m true 2> /dev/null; then return; fi
+    echo "skip $title: unshare -m: EINVAL; the root is no mount point"
+    skipped=$((skipped + 1)) title='' broken=skipped # so the steps that follow wait for nothing, and count for nothing
 }
 
-finish() {
-    verdict
-    if [ $skipped = 0 ]; then echo "$passed passed, $failed failed"
-    else echo "$passed passed, $failed failed, $skipped skipped"; fi
-    [ "$failed" = 0 ]
-}
-
+finish() { verdict; echo "$passed passed, $failed failed, $skipped skipped"; [ "$failed" = 0 ]; }
 fail() { broken+=$'\n'"$*"; }
 check() { "$@" || fail "failed: $*"; } # check COMMAND...: it must succeed
 
-# await SECONDS COMMAND...: until it succeeds; no longer where it cannot be run, or where the test has failed anyway
-await() {
-    local end=$((SECONDS + $1 * ${PATIENCE:-1} + 1)) status
-    shift
+await() { # await COMMAND...: until it succeeds; no longer where it cannot be run, or the test has failed anyway
+    local end=$((SECONDS + patience)) status
     until "$@"; do
         status=$?
         if [ -n "$broken" ] || [ $status -ge 126 ] || [ "$SECONDS" -ge "$end" ]; then
@@ -91,8 +94,8 @@ await() {
     done
 }
 
-ended() { # ended PID: awaits the end of a process of ours, and brings it about after 20 seconds; its status
-    local end=$((SECONDS + 20 * ${PATIENCE:-1}))
+ended() { # ended PID: awaits the end of a process of ours, and brings it about where it does not come; its status
+    local end=$((SECONDS + patience))
     while kill -0 "${1:-none}"; do
         [ "$SECONDS" -lt "$end" ] || { fail "process $1 had to be killed"; kill -KILL "$1"; }
         sleep 0.02
@@ -101,31 +104,28 @@ ended() { # ended PID: awaits the end of a process of ours, and brings it about 
 } 2> /dev/null # bash tells of processes that signals end: here they are meant to
 
 quietly() { "$@"; } 2> /dev/null # quietly COMMAND...
-
 end() { kill "-${2:-TERM}" "${1:-none}" 2> /dev/null; ended "${1:-}"; } # end PID [SIGNAL]: a process of ours
 
 says() { # says STATUS PATTERN COMMAND...: the command ends so, with one line on standard error that matches
-    local status=0 want=$1 pattern=$2
-    shift 2
-    timeout -k 5 $((20 * ${PATIENCE:-1})) "$@" > "$dir/answer" 2> "$dir/complaint" || status=$?
-    [ $status = "$want" ] || fail "exit status $status, not $want: $*"
+    local status=0
+    timeout -k 5 "$patience" "${@:3}" > "$dir/answer" 2> "$dir/complaint" || status=$?
+    [ $status = "$1" ] || fail "exit status $status, not $1: ${*:3}"
     grep -v ' INFO  ' "$dir/complaint" > "$dir/reason"
     [ "$(wc -l < "$dir/reason")" = 1 ] || fail "not one line: $(cat "$dir/reason")"
-    grep -qE -- "$pattern" "$dir/reason" || fail "no /$pattern/ in: $(cat "$dir/reason")"
+    grep -qE -- "$2" "$dir/reason" || fail "no /$2/ in: $(cat "$dir/reason")"
 }
 
 # The program
 
-as=() # by this command, such as setpriv
+# as=(COMMAND...): by that, such as setpriv, in this test
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 
 launch() { # launch COMMAND...: in the background; $signals, and its log and output in $dir
     : > "$dir/log" # not the log of the one before
     "$@" > "$dir/stdout" 2> "$dir/log" & signals=$!
 }
-serving() { # serving [SECONDS]: until it listens
-    await "${1:-20}" grep -q 'awaiting for new connections' "$dir/log" || { fail "its log: $(cat "$dir/log")"; return 1; }
-}
+up() { grep -q 'awaiting for new connections' "$dir/log" || { over "$signals" && return 126; }; }
+serving() { await up || { fail "its log: $(cat "$dir/log")"; return 1; }; } # until it listens
 
 start() { # start [OPTION]...: with its socket in $dir, until it listens
     # in the background bash has SIGINT ignored
@@ -134,10 +134,9 @@ start() { # start [OPTION]...: with its socket in $dir, until it listens
 }
 
 refuses() { # refuses STATUS PATTERN [OPTION]...: it ends so, see says
-    local status=$1 pattern=$2
-    shift 2
-    [[ " $* " == *' --socket '* ]] || set -- --socket "$socket" "$@"
-    says "$status" "$pattern" "${as[@]}" "${program[@]}" "$@"
+    local path=(--socket "$socket")
+    [[ " $* " != *' --socket '* ]] || path=()
+    says "$1" "$2" "${as[@]}" "${program[@]}" "${path[@]}" "${@:3}"
 }
 
 stop() { # stop [SIGNAL]: and not what started it, such as sudo; its status
@@ -147,12 +146,9 @@ stop() { # stop [SIGNAL]: and not what started it, such as sudo; its status
     ended "$signals"
 }
 
-# its main thread in a thread dump of jcmd; OPTION -e: with what it has allocated
-main_thread() { "${java%java}jcmd" "$signals" Thread.print "$@" | grep '^"main"'; }
-
 runs() { # runs COMMAND...: it starts Signals, which serves a line and prints no warning
     launch "$@" --socket "$socket" --verbose
-    serving 60
+    serving
     listen
     marker
     check test ! -s "$dir/stdout"
@@ -160,19 +156,15 @@ runs() { # runs COMMAND...: it starts Signals, which serves a line and prints no
     leave || fail "exit status $?"
 }
 
-# JBang with a home and a cache that have nothing yet
-fresh_home() {
-    project=$PWD path=$PATH
-    export JAVA_HOME=${java%/bin/java} JBANG_DIR=$dir/home/.jbang JBANG_JAVA_OPTIONS=-Duser.home=$dir/home
-    export JBANG_JAR_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/signals # but for JBang itself
-    home=("JBANG_DIR=$JBANG_DIR" "JBANG_JAVA_OPTIONS=$JBANG_JAVA_OPTIONS" "JBANG_JAR_DIR=$JBANG_JAR_DIR")
-    rm -rf "$dir/home"
+fresh_home() { # JBang with a home and a cache that have nothing yet, but for JBang itself
+    home=("JBANG_DIR=$dir/home/.jbang" "JBANG_JAVA_OPTIONS=-Duser.home=$dir/home"
+        "JBANG_JAR_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/signals")
+    export "${home[@]}"
     mkdir -p "$dir/home/bin" "$dir/elsewhere"
     ln -s "$project/test/jbang" "$dir/home/bin/jbang"
     # without the second, `app install` would write to the shell's start-up files
     PATH=$dir/home/bin:$JBANG_DIR/bin:$JAVA_HOME/bin:$PATH
 }
-usual_home() { cd "$project" || exit 1; PATH=$path; }
 
 # Its clients
 
@@ -180,18 +172,20 @@ listen() { # a client that writes what it gets to $out
     out=$dir/out
     joins nc -U "$socket" < /dev/null > "$out"
     client=$!
-    await 5 recording
+    await recording
     seen=0
 }
 
 joins() { # joins COMMAND...: in the background, until it has connected
-    local before
-    before=$(grep -c ' connected' "$dir/log")
+    local want=$(($(grep -c ' connected' "$dir/log") + 1))
     "$@" &
-    await 5 connected $((before + 1))
+    await connected $want
+}
+stalls() { # stalls FILE: a client that reads nothing until it is sent SIGCONT, and then into that file
+    joins socat -u "UNIX-CONNECT:$socket" "OPEN:$1,creat,trunc"
+    kill -STOP $!
 }
 connected() { [ "$(grep -c ' connected' "$dir/log")" -ge "$1" ]; }
-disconnected() { [ "$(grep -c ' disconnected' "$dir/log")" -ge "$1" ]; }
 recording() { grep -o ' recording.*' "$dir/log" | tail -n 1 | grep -qx ' recording'; }
 
 serve() { start "$@"; listen; } # serve [OPTION]...
@@ -208,58 +202,62 @@ told() { # told CONDITION: the lines that fulfil it; 127: it is no condition
 has() { local found; found=$(told "$1") || return 127; [ -n "$found" ]; }
 counts() { [ "$(told "$2" | wc -l)" = "$1" ]; } # counts N CONDITION
 no() { check counts 0 "$1"; } # no CONDITION: no line fulfils it
-line() { # line CONDITION: some line fulfils it, within 5 seconds
-    await 5 has "$1" || fail "lines were: $(told '.code != "CLD_EXITED"' | tail -n 5; cat "$dir/jq")"
+line() { # line CONDITION: some line fulfils it, or will
+    await has "$1" || fail "lines were: $(told '.code != "CLD_EXITED"' | tail -n 5; cat "$dir/jq")"
 }
+unseen() { LC_ALL=C tr -d '\n\040-\176\200-\377' < "$1" | wc -c; } # unseen FILE: control characters in it
+rss() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; } # rss PID: what is resident of it, KiB
 lines() { [ "$(wc -l < "$2")" -ge "$1" ]; } # lines COUNT FILE: it has as many
-# exact FILE COUNT: it accounts for values 0 to COUNT-1, each by its line, or where it is missing by "lost"
-exact() {
+exact() { # exact FILE COUNT: it accounts for values 0 to COUNT-1, each by its line, or where it is missing by "lost"
     jq -en --argjson count "$2" 'reduce inputs as $line ({next: 0, exact: true};
         if $line.lost then .next += $line.lost else .exact = .exact and $line.value == .next | .next += 1 end) |
         .exact and .next == $count' "$1" > "$dir/exact" 2> /dev/null
 }
 marker() { # all signals sent so far have been read, as the line that begins with $marked
     marked="{\"pid\":$("$sender" raise 12 | sed 's/pid=//'),\"signr\":12,"
-    await 5 grep -qF "$marked" "$out"
+    await grep -qF "$marked" "$out"
 }
 
 # Those that are sent signals. See sender.c for its ways.
 
 does() { "$sender" "$@" > "$dir/said"; } 2> /dev/null # does WAY [ARGUMENT]...
-stays() { # stays WAY [ARGUMENT]...: in the background, $target
+stays() { # stays COMMAND...: in the background, $target, until it has said something
     rm -f "$dir/said"
-    "$sender" "$@" > "$dir/said" & target=$!
-    await 5 test -s "$dir/said"
+    "$@" > "$dir/said" 2> "$dir/complaint" & target=$!
+    await test -s "$dir/said"
 }
-value() { sed -n "s/^$1=//p" "$dir/said"; } # value NAME: what sender said of it
+tells() { # tells CONDITION WAY [ARGUMENT]...: what sender does makes a line for its own process that fulfils it
+    does "${@:2}"
+    line ".pid == \$said.pid and $1"
+}
+value() { sed -n "s/^$1=//p" "$dir/said" 2> /dev/null; } # value NAME: what sender said of it
 xs() { printf "%$1s" '' | tr ' ' x; } # xs COUNT: a word of that length
-named() { await 5 grep -qx "$1" "/proc/${2:-$target}/comm"; } # named NAME [PID]: it is awaited to be
+named() { await grep -qx "$1" "/proc/${2:-$target}/comm"; } # named NAME [PID]: it is awaited to be
 sleeper() { env "$@" sleep 100 & target=$!; named sleep; } # sleeper [OPTION]...: of env, such as --ignore-signal=34
+child() { "$@" & target=$!; ended $target; } # child COMMAND...: from its start to its end
 killed() { sleeper; env kill "-$1" $target; ended $target; } 2> /dev/null # killed SIGNAL: by a process of its own
 over() { ! kill -0 "$1" 2> /dev/null; } # over PID
-typed() { # typed COMMAND NAME: ^C, on a terminal on which that runs, once it has a process of that name, $target
-    rm -f "$dir/keys"
-    mkfifo "$dir/keys"
+typed() { # typed COMMAND NAME...: ^C, on a terminal on which that runs, once it has those processes; the last is $target
     echo "$1" > "$dir/typing"
-    socat -u "PIPE:$dir/keys" "EXEC:bash $dir/typing,pty,setsid,ctty" 2> "$dir/complaint" & local terminal=$!
-    exec 4> "$dir/keys"
-    on_it() { pgrep -s "$(pgrep -P $terminal || echo 0)" -x "$1"; }
-    await 5 on_it "$2" > "$dir/typed-at"
-    target=$(tail -n 1 "$dir/typed-at")
+    exec 4> >(exec socat -u - "EXEC:bash $dir/typing,pty,setsid,ctty" 2> "$dir/complaint")
+    local terminal=$! name
+    on_it() { target=$(pgrep -s "$(pgrep -P $terminal)" -x "$1"); } 2> /dev/null
+    for name in "${@:2}"; do await on_it "$name"; done
     printf '\003' >&4
-    await 5 over "$target"
+    await over "$target"
     exec 4>&-
     ended $terminal
+}
+screen() { # screen FILE COLUMNS COMMAND: on a terminal of that width; what appears there is written to the file
+    echo "stty -opost cols $2 rows 20 <&1; $3" > "$1.sh"
+    exec socat -u "EXEC:bash $1.sh,pty,stderr,setsid,ctty" "OPEN:$1,creat,trunc"
 }
 
 cgroups() { awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts; }
 memory_group() { # memory_group LIMIT: a cgroup whose members may take up no more than that, $memory
-    local file=memory.limit_in_bytes
+    local file=memory.limit_in_bytes # of cgroup v1
     memory=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
-    if [ -z "$memory" ]; then # then it is with cgroup v2
-        memory=$(cgroups) file=memory.max
-        echo +memory > "$memory/cgroup.subtree_control"
-    fi
+    [ -n "$memory" ] || { memory=$(cgroups) file=memory.max; echo +memory > "$memory/cgroup.subtree_control"; }
     memory=$memory/signals-memory-$$
     mkdir -p "$memory"
     echo "$1" > "$memory/$file"

@@ -3,11 +3,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,62 +26,45 @@ static const char *text(int i) { return i < count ? words[i] : ""; }
 static long number(int i) { return strtol(text(i), NULL, 0); }
 
 static void say(const char *name, long number) { printf("%s=%ld\n", name, number); fflush(stdout); }
+static void say_pid(void) { say("pid", getpid()); }
+static void ignore(int signr) { signal(signr, SIG_IGN); say_pid(); }
 static void rest(void) { for (;;) pause(); }
 static void must(int done, const char *what) { if (!done) perror(what), exit(1); }
 
-static void ignore(int signr)
-{
-	signal(signr, SIG_IGN);
-	say("pid", getpid());
-}
-
-// A child of fork(2) tells its parent that it is ready.
-static int ends[2];
-static void ready(void) { must(write(ends[1], "x", 1) == 1, "write"); }
-static void await_child(void) { char byte; must(read(ends[0], &byte, 1) == 1, "read"); }
-
 static volatile sig_atomic_t stopped;
 static void on_term(int signr) { (void) signr; stopped = 1; }
-static void heed_term(void) // in connect(2), too: signal(3) would have that go on
-{
+static void heed_term(void) { // in connect(2), too: signal(3) would have that go on
 	struct sigaction action = {.sa_handler = on_term};
 	sigaction(SIGTERM, &action, NULL);
 }
 
 // Signals
 
-static int queue_one(pid_t pid, int signr, int number)
-{
+static void queue_to(pid_t pid, int signr, int number, long count) {
 	union sigval value = {.sival_ptr = NULL}; // all of it, as all of it is told
-	value.sival_int = number;
-	return sigqueue(pid, signr, value);
+	for (value.sival_int = number; count > 0; count--, value.sival_int++)
+		must(!sigqueue(pid, signr, value), "sigqueue");
 }
 
-static void queue(void)
-{
-	long pid = number(0), signr = number(1), value = number(2), end = value + (count > 3 ? number(3) : 1);
-	for (; value < end; value++) must(!queue_one(pid, signr, value), "sigqueue");
-}
-
+static void queue(void) { queue_to(number(0), number(1), number(2), count > 3 ? number(3) : 1); }
+static void values(void) { ignore(34); queue_to(getpid(), 34, number(0), count > 1 ? number(1) : 1); }
 static void raise_it(void) { ignore(number(0)); raise(number(0)); }
-static void alarm_me(void) { say("pid", getpid()); alarm(1); pause(); }
-static void fault(void) { say("pid", getpid()); *(volatile char *) number(0) = 1; }
+static void alarm_me(void) { say_pid(); alarm(1); pause(); }
+static void fault(void) { say_pid(); *(volatile char *) number(0) = 1; }
 static void named(void) { prctl(PR_SET_NAME, text(0)); ignore(SIGUSR1); kill(getpid(), SIGUSR1); }
 
-static pid_t thread_id;
-static void *wait_in_thread(void *unused) { thread_id = syscall(SYS_gettid); ready(); rest(); return unused; }
-static void to_thread(void)
-{
-	pthread_t thread = 0;
-	must(!pipe(ends) && !pthread_create(&thread, NULL, wait_in_thread, NULL), "pthread_create");
-	await_child();
+static volatile pid_t thread_id;
+static void *wait_in_thread(void *unused) { thread_id = syscall(SYS_gettid); rest(); return unused; }
+static void to_thread(void) {
+	pthread_t thread;
+	must(!pthread_create(&thread, NULL, wait_in_thread, NULL), "pthread_create");
+	while (!thread_id) usleep(1000);
 	ignore(number(0));
 	say("tid", thread_id);
 	pthread_kill(thread, number(0));
 }
 
-static void refused_by_seccomp(void) // getppid(2) is
-{
+static void refused_by_seccomp(void) { // getppid(2) is
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
@@ -89,15 +72,14 @@ static void refused_by_seccomp(void) // getppid(2) is
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog filter = {sizeof code / sizeof *code, code};
-	say("pid", getpid());
+	say_pid();
 	say("syscall", SYS_getppid);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
 	syscall(SYS_getppid);
 }
 
-static void timer(void)
-{
+static void timer(void) {
 	struct sigevent event = {.sigev_signo = number(0), .sigev_value.sival_int = number(1)}; // SIGEV_SIGNAL is 0
 	struct itimerspec soon = {.it_value.tv_nsec = 1000000};
 	timer_t id;
@@ -106,8 +88,7 @@ static void timer(void)
 	usleep(50000);
 }
 
-static void title(void) // to the kernel, all but the command line's end may be anywhere
-{
+static void title(void) { // to the kernel, all but the command line's end may be anywhere
 	static char title[4096];
 	unsigned long at = (unsigned long) title, brk = (unsigned long) sbrk(0);
 	struct prctl_mm_map map = {.start_code = at, .end_code = at + 1, .start_data = at, .end_data = at, .start_brk = brk,
@@ -119,8 +100,7 @@ static void title(void) // to the kernel, all but the command line's end may be 
 	kill(getpid(), SIGUSR1);
 }
 
-static void execs(void)
-{
+static void execs(void) {
 	struct itimerval often = {{0, 100}, {0, 100}}; // us
 	char left[16];
 	snprintf(left, sizeof left, "%ld", number(0) - 1);
@@ -131,9 +111,8 @@ static void execs(void)
 
 // Clients, and others at the socket's path
 
-static struct sockaddr_un address; // of the path that is the first argument
-static int client(int flags) // or -1
-{
+static struct sockaddr_un address; // of the path that may be the first argument
+static int client(int flags) { // or -1
 	int fd = socket(AF_UNIX, SOCK_STREAM | flags, 0);
 	if (fd >= 0 && !connect(fd, (void *) &address, sizeof address)) return fd;
 	close(fd);
@@ -141,36 +120,29 @@ static int client(int flags) // or -1
 }
 
 // With pauses of up to a millisecond in between: one wake-up that gets lost, and it waits in vain.
-static void turns(void)
-{
-	static char lines[1 << 16];
-	struct pollfd line = {.fd = client(0), .events = POLLIN};
-	char want[32];
+static void turns(void) {
+	char line[4096], want[32];
+	struct pollfd fd = {.fd = client(0), .events = POLLIN};
+	FILE *lines = fdopen(fd.fd, "r");
 	signal(34, SIG_IGN);
-	usleep(200000);
+	while (poll(&fd, 1, 10) == 0) queue_to(getpid(), 34, -1, 1); // until it is accepted
 	for (int i = 0; i < number(1); i++) {
 		snprintf(want, sizeof want, "\"value\":%d,", i);
-		queue_one(getpid(), 34, i);
-		for (size_t kept = 0;; kept += read(line.fd, lines + kept, sizeof lines - kept - 1)) {
-			lines[kept] = 0;
-			if (strstr(lines, want)) break;
-			if (kept > sizeof lines / 2) kept = 0;
-			if (poll(&line, 1, 2000) != 1) say("stuck", i), exit(1);
-		}
+		alarm(30);
+		queue_to(getpid(), 34, i, 1);
+		do must(fgets(line, sizeof line, lines) != NULL, "fgets"); while (!strstr(line, want));
 		if (i % 3) usleep(rand() % 1000);
 	}
 	say("turns", number(1));
 }
 
-static void crowd(void)
-{
+static void crowd(void) {
 	for (int i = 0; i < number(1) && client(SOCK_NONBLOCK) >= 0; i++);
-	say("pid", getpid());
+	say_pid();
 	rest();
 }
 
-static void passers(void)
-{
+static void passers(void) {
 	char bytes[4096];
 	for (int i = 0; i < number(1); i++) {
 		int fd = client(0);
@@ -182,8 +154,7 @@ static void passers(void)
 
 static volatile long called;
 static void on_data(int signr) { (void) signr; called++; }
-static void async(void)
-{
+static void async(void) {
 	char bytes[4096];
 	int fd = client(0), signr = number(1); // 0: SIGIO, as by default
 	heed_term();
@@ -191,18 +162,17 @@ static void async(void)
 	fcntl(fd, F_SETOWN, getpid());
 	fcntl(fd, F_SETSIG, signr);
 	fcntl(fd, F_SETFL, O_ASYNC);
-	say("pid", getpid());
+	say_pid();
 	for (; !stopped; usleep(1000)) // one that waits in read(2) gets none
 		must(recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) != 0, "recv");
 	say("called", called);
 }
 
-static void intrude(void)
-{
-	long refused = 0, entered = 0;
+static void intrude(void) {
+	long refused = 0, entered = 0, enough = count > 1 ? number(1) : LONG_MAX;
 	heed_term();
-	say("pid", getpid());
-	for (int fd; !stopped;) {
+	say_pid();
+	for (int fd; !stopped && entered < enough;) {
 		if ((fd = client(0)) >= 0) entered++, close(fd);
 		else if (errno == EACCES) refused++;
 	}
@@ -210,8 +180,7 @@ static void intrude(void)
 	say("entered", entered);
 }
 
-static void plant(void) // in turns a link to a victim, a file and a stale socket
-{
+static void plant(void) { // in turns a link to a victim, a file and a stale socket
 	for (int i = 0;; i++) {
 		int fd = -1;
 		if (i % 3 == 0) must(!symlink(text(1), text(0)) || errno == EEXIST, "symlink");
@@ -226,33 +195,19 @@ static void plant(void) // in turns a link to a victim, a file and a stale socke
 // Load, and what becomes of it. Each signal of a storm that has a rate carries the microsecond at which it is sent, in
 // si_value and si_errno: who finds it after KEY in a line knows how long the line took. Both print JSON.
 
-enum { CLIENTS = 64, BUFFER = 1 << 18, LATENCIES = 1 << 22, STAMP = 0x3fffffff };
+enum { BUFFER = 1 << 18, LATENCIES = 1 << 22, STAMP = 0x3fffffff };
 
-static long now(void) // ns
-{
+static long now(void) { // ns
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void storm(void)
-{
-	pid_t child;
-	cpu_set_t first;
+static void storm(void) {
 	siginfo_t info = {.si_signo = SIGUSR1, .si_code = SI_QUEUE};
-
-	must(!pipe(ends), "pipe");
-	if ((child = fork()) == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		signal(SIGUSR1, SIG_IGN);
-		ready();
-		rest();
-	}
-	await_child();
-	CPU_ZERO(&first);
-	CPU_SET(0, &first);
-	sched_setaffinity(0, sizeof first, &first);
-
+	signal(SIGUSR1, SIG_IGN);
+	pid_t child = fork();
+	if (child == 0) prctl(PR_SET_PDEATHSIG, SIGKILL), rest();
 	long start = now(), signals = number(0), rate = number(1); // 0: flat out
 	for (long i = 0; i < signals; i++) {
 		if (rate > 0) {
@@ -267,77 +222,56 @@ static void storm(void)
 	kill(child, SIGKILL);
 }
 
-static struct client { size_t kept; char bytes[BUFFER]; } clients[CLIENTS];
-static long lines, latency_count, first_read, last_read;
-static int latencies[LATENCIES];
 static int by_size(const void *a, const void *b) { return *(int *) a - *(int *) b; }
-
-static long take(int fd, struct client *client, const char *key)
-{
-	long got = read(fd, client->bytes + client->kept, BUFFER - client->kept - 1), at = now();
-	if (got <= 0) return got;
-	if (!first_read) first_read = at;
-	last_read = at;
-	char *line = client->bytes, *end = client->bytes + client->kept + got, *newline;
-	*end = 0;
-	for (; (newline = memchr(line, '\n', end - line)); line = newline + 1) {
-		char *value = memmem(line, newline - line, key, strlen(key));
-		if (!value) continue;
-		lines++;
-		long stamp = atol(value + strlen(key));
-		if (stamp > 0 && latency_count < LATENCIES) latencies[latency_count++] = (at / 1000 - stamp) & STAMP;
-	}
-	client->kept = end - line;
-	memmove(client->bytes, line, client->kept);
-	return got;
-}
-
-static void measure(void) // lines of standard input, or of so many clients, until SIGTERM
-{
-	struct pollfd fds[CLIENTS];
-	int open = count > 2 ? number(2) : 1, all = open;
-	for (int i = 0; i < all; i++) {
-		fds[i] = (struct pollfd) {.fd = count > 1 ? client(0) : 0, .events = POLLIN};
-		must(fds[i].fd >= 0, "connect");
-	}
+static void measure(void) { // until SIGTERM
+	static int latencies[LATENCIES];
+	FILE *in = strcmp(text(0), "-") ? fdopen(client(0), "r") : stdin;
+	char *line = NULL, *value;
+	size_t size = 0;
+	long lines = 0, stamps = 0, first = 0, last = 0;
+	must(in && !setvbuf(in, NULL, _IOFBF, BUFFER), "connect");
 	heed_term();
-	while (open && !stopped && poll(fds, all, -1) > 0)
-		for (int i = 0; i < all; i++)
-			if (fds[i].revents && take(fds[i].fd, &clients[i], text(0)) <= 0) fds[i].fd = -1, open--;
-	qsort(latencies, latency_count, sizeof *latencies, by_size);
-	printf("{\"lines\":%ld,\"secs\":%.6f,\"p50\":%d,\"p99\":%d}\n", lines, (last_read - first_read) / 1e9,
-		latencies[latency_count / 2], latencies[latency_count * 99 / 100]);
+	while (!stopped && getline(&line, &size, in) > 0) {
+		if (!(value = strstr(line, text(1)))) continue;
+		last = now();
+		if (!lines++) first = last;
+		long stamp = atol(value + strlen(text(1)));
+		if (stamp > 0 && stamps < LATENCIES) latencies[stamps++] = (last / 1000 - stamp) & STAMP;
+	}
+	qsort(latencies, stamps, sizeof *latencies, by_size);
+	printf("{\"lines\":%ld,\"secs\":%.6f,\"p50\":%d,\"p99\":%d}\n", lines, (last - first) / 1e9,
+		latencies[stamps / 2], latencies[stamps * 99 / 100]);
 }
 
-static const struct { const char *name; void (*go)(void); int path; const char *arguments; } ways[] = {
-	{"queue", queue, 0, "PID SIGNR VALUE [COUNT]: sigqueue, with values that count up"},
-	{"raise", raise_it, 0, "SIGNR"},
-	{"thread", to_thread, 0, "SIGNR: pthread_kill to a second thread that ignores it"},
-	{"named", named, 0, "NAME: calls itself that, then sends itself SIGUSR1"},
-	{"title", title, 0, "SIZE: claims a command line of that size, then does the same"},
-	{"segv", fault, 0, "ADDRESS: where it writes"},
-	{"alarm", alarm_me, 0, ""},
-	{"timer", timer, 0, "SIGNR VALUE: timer_create"},
-	{"seccomp", refused_by_seccomp, 0, "a system call that a filter refuses with SIGSYS"},
-	{"execs", execs, 0, "COUNT: becomes itself that many times, while a timer sends SIGALRM"},
-	{"turns", turns, 1, "PATH COUNT: each signal only when the line of the one before has come"},
-	{"crowd", crowd, 1, "PATH COUNT: that many clients, which read nothing, or as many as find room in its queue"},
-	{"passers", passers, 1, "PATH COUNT: one after the other, they leave as soon as they have read something"},
-	{"async", async, 1, "PATH SIGNR: wants this signal whenever there is something to read"},
-	{"intrude", intrude, 1, "PATH: connects and leaves, over and over, until SIGTERM"},
-	{"plant", plant, 1, "PATH VICTIM: puts things there, over and over, until it is killed"},
-	{"storm", storm, 0, "COUNT [RATE]: signals to a child that ignores them, flat out or so many a second"},
-	{"measure", measure, 2, "KEY [PATH [COUNT]]: counts and times lines"},
+static const struct { const char *name; void (*go)(void); const char *arguments; } ways[] = {
+	{"queue", queue, "PID SIGNR VALUE [COUNT]: sigqueue, with values that count up"},
+	{"values", values, "VALUE [COUNT]: the same with signal 34, to itself, who ignores it"},
+	{"raise", raise_it, "SIGNR"},
+	{"thread", to_thread, "SIGNR: pthread_kill to a second thread that ignores it"},
+	{"named", named, "NAME: calls itself that, then sends itself SIGUSR1"},
+	{"title", title, "SIZE: claims a command line of that size, then does the same"},
+	{"segv", fault, "ADDRESS: where it writes"},
+	{"alarm", alarm_me, ""},
+	{"timer", timer, "SIGNR VALUE: timer_create"},
+	{"seccomp", refused_by_seccomp, "a system call that a filter refuses with SIGSYS"},
+	{"execs", execs, "COUNT: becomes itself that many times, while a timer sends SIGALRM"},
+	{"turns", turns, "PATH COUNT: each signal only when the line of the one before has come"},
+	{"crowd", crowd, "PATH COUNT: that many clients, which read nothing, or as many as find room in its queue"},
+	{"passers", passers, "PATH COUNT: one after the other, they leave as soon as they have read something"},
+	{"async", async, "PATH SIGNR: wants this signal whenever there is something to read"},
+	{"intrude", intrude, "PATH [COUNT]: connects and leaves, over and over, so many times or until SIGTERM"},
+	{"plant", plant, "PATH VICTIM: puts things there, over and over, until it is killed"},
+	{"storm", storm, "COUNT [RATE]: signals to a child that ignores them, flat out or so many a second"},
+	{"measure", measure, "PATH KEY: counts and times lines, as a client, or for - of standard input"},
 };
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
 		if (argc < 2 || strcmp(argv[1], ways[i].name)) continue;
 		count = argc - 2;
 		words = argv + 2;
 		address.sun_family = AF_UNIX;
-		if (ways[i].path) strncpy(address.sun_path, text(ways[i].path - 1), sizeof address.sun_path - 1);
+		strncpy(address.sun_path, text(0), sizeof address.sun_path - 1);
 		ways[i].go();
 		return 0;
 	}
