@@ -97,11 +97,11 @@ public final class Signals {
         synchronized (Signals.class) {
             server = new Server(options);
         }
-        json = new Json(options.brief);
+        json = new Json(options.brief, tracer.processes);
         sentOnly = options.sender != 0;
         Log.info("unix socket listening on " + options.socket);
         Log.info("awaiting for new connections");
-        table = options.print ? new Table() : null; // below these, where both go to one terminal
+        table = options.print ? new Table(tracer.processes) : null; // below these, where both go to one terminal
     }
 
     /** Tells what there is, then sleeps until there is more. */
@@ -157,8 +157,8 @@ final class Options {
                                   but these
               -p, --pid PID       only signals sent to this process or one of its threads
               -f, --from PID      only signals sent by this process
-                  --fatal         only what can end a process, and the report of a child
-                                  so ended
+                  --fatal         only what ends a process, and the report of a child so
+                                  ended
                   --print         also show them here, as a table
                   --socket PATH   default /var/run/signals
                   --group NAME    let this group connect
@@ -313,8 +313,8 @@ final class Output extends Thread {
     static final int STDOUT = 1, STDERR = 2;
     static final Output OUT = new Output(STDOUT), ERR = new Output(STDERR);
 
-    private static final String END = "";     // no line is empty
-    private static final long PATIENCE = 300; // with whoever is to read the last lines, ms
+    private static final String END = "";      // no line is empty
+    private static final long PATIENCE = 2000; // with whoever is to read the last lines, ms
 
     private final int fd;
     private final BlockingQueue<String> waiting = new ArrayBlockingQueue<>(1024);
@@ -384,19 +384,25 @@ final class Output extends Thread {
 final class Event {
     // Each member's place, from the object's own BTF: so the struct is written down once, in C.
     static final int PID = at("pid"), SIGNR = at("signr"), TIME = at("time"), ADDR = at("addr"), CODE = at("code");
-    static final int RESULT = at("result"), GROUP = at("group"), HAS_INFO = at("has_info"), EXITING = at("exiting");
-    static final int CPU_LIMIT = at("cpu_limit"), TGID = at("tgid"), UID = at("uid"), CGROUP = at("cgroup");
-    static final int COMM = at("comm"), SENDER_PID = at("sender_pid"), SENDER_TID = at("sender_tid");
-    static final int SENDER_UID = at("sender_uid"), SENDER_PPID = at("sender_ppid");
-    static final int SENDER_CGROUP = at("sender_cgroup"), SENDER_COMM = at("sender_comm");
-    static final int SENDER_PARENT = at("sender_parent"), SIZE = at("cmdline_size"), CMDLINE = at("sender_cmdline");
+    static final int RESULT = at("result"), GROUP = at("group"), HAS_INFO = at("has_info"), EFFECT = at("effect");
+    static final int TRACED = at("traced"), CPU_LIMIT = at("cpu_limit"), EXITING = at("exiting"), ALIVE = at("alive");
+    static final int LEADER = at("leader"), POLICY = at("policy"), EXIT_SIGNAL = at("exit_signal");
+    static final int TARGET = at("target"), SENDER = at("sender"), SIZE = BpfObject.SIGNALS.types.size("event");
 
-    /** Of the siginfo: its value, or else what the kernel keeps in the same place. */
+    // the members of struct who, in TARGET or SENDER
+    static final int TGID = who("tgid"), TID = who("tid"), UID = who("uid"), LOGINUID = who("loginuid");
+    static final int PPID = who("ppid"), NSPID = who("nspid"), START = who("start"), CGROUP = who("cgroup");
+    static final int COMM = who("comm"), PROCESS = who("process"), PARENT = who("parent");
+
+    /** Of the siginfo: its value, or else what the kernel keeps in the same place; likewise with its address. */
     static final int VALUE = at("value"), STATUS = VALUE, SYSCALL = VALUE, ARCH = VALUE + 4;
+    static final int SI_PID = ADDR, SI_UID = ADDR + 4;
 
-    static final int COMM_SIZE = 16, CMDLINE_MAX = 1024;
+    static final int COMM_SIZE = 16;
+    private static final int SCHED_FIFO = 1, SCHED_RR = 2, SCHED_DEADLINE = 6; // include/uapi/linux/sched.h
 
     private static int at(String member) { return BpfObject.SIGNALS.types.offset("event", member); }
+    private static int who(String member) { return BpfObject.SIGNALS.types.offset("who", member); }
 
     final byte[] bytes; // of records, one after the other
     int at;      // where this one stands
@@ -404,6 +410,7 @@ final class Event {
     long time;   // CLOCK_REALTIME, ns
     long value;  // if it has one
     Cause cause; // of a whole one
+    private boolean killsHaveInfo; // so this kernel is older than Linux 7.3
     private final ByteBuffer fields;
 
     Event(byte[] records) {
@@ -428,6 +435,8 @@ final class Event {
     }
 
     int i32(int member) { return fields.getInt(at + member); }
+    int target(int member) { return i32(TARGET + member); }
+    int sender(int member) { return i32(SENDER + member); }
     long i64(int member) { return fields.getLong(at + member); }
     boolean flag(int member) { return bytes[at + member] != 0; }
 
@@ -437,65 +446,75 @@ final class Event {
         return new String(bytes, start, end - start, UTF_8);
     }
 
-    int cmdlineSize() { return (int) Math.min(i64(SIZE), CMDLINE_MAX); }
-
-    /** With a space between arguments and an ellipsis where it was cut; null if there is none. */
-    String cmdline() {
-        int start = at + CMDLINE, end = start + cmdlineSize();
-        boolean cut = i64(SIZE) > CMDLINE_MAX && bytes[end - 1] != 0; // else a short title over a long argv
-        while (end > start && bytes[end - 1] == 0) end--;
-        String text = new String(bytes, start, end - start, UTF_8).replace('\0', ' ');
-        return text.isEmpty() ? null : cut ? text + "…" : text;
-    }
-
     // Why it was sent, as far as the record proves it: README's CAUSES says what each answer rests on.
 
     /** Codes of zero and below come from kill(2), tkill(2), rt_sigqueueinfo(2), or from timers and I/O. */
     private Cause causeByCode() {
-        return switch (i32(CODE)) {
-            case Signal.SI_USER -> flag(GROUP) && !flag(EXITING) ? Cause.KILL : Cause.KERNEL;
+        int code = i32(CODE);
+        if (code > 0) return causeByKernelsCode(i32(SIGNR), code);
+        // a tracee puts a signal that it blocks back into the queue, as its tracer's
+        if (flag(TRACED) && isForRunningThread() && i32(SI_PID) != sender(NSPID)) return Cause.PTRACE;
+        return switch (code) {
+            case Signal.SI_USER -> {
+                killsHaveInfo |= flag(GROUP) && !flag(EXITING);
+                yield flag(GROUP) && !flag(EXITING) ? Cause.KILL : Cause.KERNEL;
+            }
             case Signal.SI_TKILL -> Cause.TKILL;
-            case Signal.SI_QUEUE -> Cause.QUEUE;
             case Signal.SI_TIMER -> Cause.TIMER;
             case Signal.SI_SIGIO, Signal.SI_ASYNCIO, Signal.SI_MESGQ -> Cause.IO;
-            default -> i32(CODE) < 0 ? Cause.KERNEL : causeByKernelsCode(i32(SIGNR), i32(CODE));
+            default -> Cause.QUEUE; // the kernel makes no others
         };
     }
 
     /** Codes above zero mean something else with each signal. */
     private Cause causeByKernelsCode(int signr, int code) {
-        if (signr == Signal.SIGCHLD) return code <= Signal.CLD_CONTINUED ? Cause.CHILD : Cause.KERNEL;
-        if (signr == Signal.SIGSYS) return code == Signal.SYS_SECCOMP ? Cause.SECCOMP : Cause.KERNEL;
+        boolean report = flag(EXITING) && i32(EXIT_SIGNAL) == signr; // clone(2) may choose another than SIGCHLD
+        if (signr == Signal.SIGCHLD || report) return code <= Signal.CLD_CONTINUED ? Cause.CHILD : Cause.KERNEL;
+        if (signr == Signal.SIGSYS && isForRunningThread())
+            return code == Signal.SYS_SECCOMP ? Cause.SECCOMP : Cause.DISPATCH;
+        if (signr == Signal.SIGTRAP && code == Signal.TRAP_PERF) return Cause.PERF;
         if (Signal.isIn(signr, Signal.FAULTS)) return isForRunningThread() ? Cause.FAULT : Cause.KERNEL;
-        // F_SETSIG may choose any signal for I/O, but so may clone(2) for a child that exits
-        boolean sureOfIo = signr == Signal.SIGIO || !flag(EXITING);
-        return code <= Signal.POLL_HUP && sureOfIo ? Cause.IO : Cause.KERNEL;
+        return code <= Signal.POLL_HUP ? Cause.IO : Cause.KERNEL; // F_SETSIG may choose any signal
     }
 
     /** SEND_SIG_NOINFO: on behalf of the running task. */
     private Cause causeWithoutInfo() {
         int signr = i32(SIGNR);
-        if (flag(GROUP)) return flag(EXITING) ? Cause.PDEATH : Cause.KILL; // kill(2) since Linux 7.3
+        if (flag(GROUP) && flag(EXITING)) return Cause.PDEATH;
+        boolean noTty = flag(LEADER) && (signr == Signal.SIGHUP || signr == Signal.SIGCONT); // ioctl TIOCNOTTY
+        if (flag(GROUP)) return noTty && killsHaveInfo ? Cause.TTY : Cause.KILL; // kill(2) since Linux 7.3
+        if (flag(TRACED) && (signr == Signal.SIGKILL || signr == Signal.SIGTRAP)) return Cause.PTRACE;
         if (signr == Signal.SIGKILL) return Cause.CGROUP;
         if (!isForRunningThread()) return Cause.KERNEL;
         return signr == Signal.SIGPIPE ? Cause.PIPE : signr == Signal.SIGXFSZ ? Cause.RLIMIT : Cause.KERNEL;
     }
 
-    /** SEND_SIG_PRIV: the kernel's own. */
+    /** SEND_SIG_PRIV: the kernel's own. Terminals, timers and limits address processes. */
     private Cause causeByKernel() {
         int signr = i32(SIGNR);
-        if (signr == Signal.SIGXCPU || signr == Signal.SIGKILL && flag(CPU_LIMIT)) return Cause.RLIMIT;
+        if (!flag(GROUP)) return flag(TRACED) ? Cause.PTRACE : isNamespaceInit(TARGET)
+            && signr == Signal.SIGKILL ? Cause.REBOOT : signr == Signal.SIGIO ? Cause.IO : Cause.KERNEL;
+        if (signr == Signal.SIGKILL && flag(EXITING) && isNamespaceInit(SENDER)) return Cause.NAMESPACE;
+        if (flag(CPU_LIMIT)) return Cause.RLIMIT;
+        if (signr == Signal.SIGXCPU) return i32(POLICY) == SCHED_DEADLINE ? Cause.DEADLINE : Cause.RLIMIT;
         if (Signal.isIn(signr, Signal.TIMERS)) return Cause.TIMER;
-        if (Signal.isIn(signr, Signal.TERMINALS)) return Cause.TTY;
+        if (Signal.isIn(signr, Signal.TERMINALS)) return flag(EXITING) && !flag(LEADER) ? Cause.JOBCONTROL : Cause.TTY;
         return signr == Signal.SIGIO || signr == Signal.SIGURG ? Cause.IO : Cause.KERNEL;
     }
 
-    boolean isForRunningThread() { return !flag(GROUP) && i32(PID) == i32(SENDER_TID); }
+    private boolean isNamespaceInit(int who) { return i32(who + NSPID) == 1 && i32(who + TGID) != 1; }
+    boolean isForRunningThread() { return !flag(GROUP) && i32(PID) == sender(TID); }
 
     /** SIGKILL to a process from the kernel itself. The end of a pid namespace looks so too, but its sender exits. */
     boolean mayBeOom() {
         return cause == Cause.KERNEL && i32(SIGNR) == Signal.SIGKILL && !flag(HAS_INFO)
             && i32(CODE) == Signal.SI_KERNEL && flag(GROUP) && !flag(EXITING);
+    }
+
+    /** RLIMIT_RTTIME: the same, but for a real-time thread of that process. */
+    boolean mayBeRealTimeLimit() {
+        int policy = i32(POLICY);
+        return target(TGID) == sender(TGID) && (policy == SCHED_FIFO || policy == SCHED_RR);
     }
 
     /** The report of a child that a signal ended. */
@@ -507,32 +526,55 @@ final class Event {
     /** The codes that come with a union sigval. */
     boolean hasValue() {
         int code = i32(CODE);
-        return code == Signal.SI_QUEUE || code == Signal.SI_TIMER || code == Signal.SI_MESGQ;
+        return code == Signal.SI_QUEUE || code <= Signal.SI_TIMER && code >= Signal.SI_ASYNCIO;
+    }
+
+    Effect effect() { return Effect.ALL[bytes[at + EFFECT]]; }
+
+    /** A process ends: this one, or the child that it is told of. */
+    boolean isFatal() { return effect() == Effect.KILLS || effect() == Effect.CORE || tellsOfDeath(); }
+
+    /** The process that a report is about where the running task is another: its tracer, or its parent that exits. */
+    int reported() {
+        if (cause != Cause.CHILD || i32(SI_PID) == sender(TGID) || i32(SI_PID) == sender(TID)) return 0;
+        return target(NSPID) == target(TGID) ? i32(SI_PID) : 0; // else it is an id in another namespace
     }
 }
 
 /** {@code sent}: by the running task, the line's "sender"; else by the kernel, and that task is just its "context". */
 enum Cause {
     KILL("kill"), TKILL("tgkill"), QUEUE("sigqueue"), CHILD("child"), CGROUP("cgroup.kill"), PDEATH("its parent died"),
-    TIMER("timer"), FAULT("fault"), SECCOMP("seccomp"), IO("input or output"), TTY("terminal"), PIPE("broken pipe"),
-    RLIMIT("CPU time limit"), OOM("out of memory"), KERNEL("kernel");
+    PTRACE("ptrace"), REBOOT("reboot"),
+    TIMER("timer"), FAULT("fault"), SECCOMP("seccomp"), DISPATCH("dispatch"), IO("input or output"), TTY("terminal"),
+    JOBCONTROL("job control"), PIPE("broken pipe"), RLIMIT("CPU time limit"), DEADLINE("deadline"), PERF("perf event"),
+    NAMESPACE("end of its pid namespace"), OOM("out of memory"), KERNEL("kernel");
 
-    final boolean sent = ordinal() < 6;
+    final boolean sent = ordinal() < 8;
     final String word = name().toLowerCase(Locale.ROOT), shown; // in a line, in the table
 
     Cause(String shown) { this.shown = shown; }
 }
 
+/** What comes of it: enum effect in signals.bpf.c, and its function effect_of() says which. */
+enum Effect {
+    KILLS, CORE, STOPS, CONTINUES, HANDLER, BLOCKED, IGNORED, PROTECTED, STOPPED, FROZEN, TRACED, MERGED, EXITING,
+    OVERFLOW;
+
+    static final Effect[] ALL = values();
+    final String word = name().toLowerCase(Locale.ROOT);
+}
+
 /** Signals, their codes and their results, by number. */
 final class Signal {
     // include/uapi/asm-generic/signal.h: the same on x86_64 and aarch64
-    static final int SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11, SIGPIPE = 13;
-    static final int SIGCHLD = 17, SIGURG = 23, SIGXCPU = 24, SIGXFSZ = 25, SIGIO = 29, SIGSYS = 31;
+    static final int SIGHUP = 1, SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11;
+    static final int SIGPIPE = 13;
+    static final int SIGCHLD = 17, SIGCONT = 18, SIGURG = 23, SIGXCPU = 24, SIGXFSZ = 25, SIGIO = 29, SIGSYS = 31;
     static final int SIGRTMIN = 34, SIGRTMAX = 64; // as glibc counts
 
     // include/uapi/asm-generic/siginfo.h, include/trace/events/signal.h
     static final int SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3, SI_ASYNCIO = -4;
-    static final int SI_SIGIO = -5, SI_TKILL = -6, POLL_HUP = 6, SYS_SECCOMP = 1;
+    static final int SI_SIGIO = -5, SI_TKILL = -6, POLL_HUP = 6, SYS_SECCOMP = 1, TRAP_PERF = 6;
     static final int CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_CONTINUED = 6;
     static final int TRACE_SIGNAL_DELIVERED = 0, TRACE_SIGNAL_IGNORED = 1;
 
@@ -565,7 +607,7 @@ final class Signal {
     static String code(int signr, int code, Cause cause) {
         if (code == SI_KERNEL) return "SI_KERNEL";
         if (code <= 0) return at(SENDERS_CODES, -code);
-        String[] codes = cause == Cause.IO ? POLL_CODES : KERNELS_CODES.get(signr);
+        String[] codes = cause == Cause.IO ? POLL_CODES : KERNELS_CODES.get(cause == Cause.CHILD ? SIGCHLD : signr);
         return codes == null ? null : at(codes, code - 1);
     }
 
@@ -617,6 +659,138 @@ final class Signal {
     private static String at(String[] list, int i) { return i >= 0 && i < list.length ? list[i] : null; }
 }
 
+/**
+ * Who everybody is: names that outlast their processes. They come from the kernel's records of fork(2) and execve(2);
+ * for a process that is older than this program, or gives itself another title, from /proc while it lives.
+ */
+final class Processes {
+    private static final int MOST = 8 << 20;           // characters, in names and command lines: the newest stay
+    static final int CMDLINE_MAX = 1024;               // bytes
+    private static final long TICK = 10_000_000;       // ns: USER_HZ, by which /proc tells a start
+    private static final long FRESH = 1_000_000_000;   // ns: no process is looked up in /proc more often
+    private static final int DEPTH = 16;               // of ancestors
+
+    // struct process in signals.bpf.c
+    private static final int PID = at("process_pid"), START = at("process_start"), PPID = at("process_ppid");
+    private static final int SIZE = at("cmdline_size"), COMM = at("process_comm"), CMDLINE = at("process_cmdline");
+    private static final int CGROUP = at("process_cgroup");
+
+    private static int at(String member) { return BpfObject.SIGNALS.types.offset("process", member); }
+
+    /** The file that an interpreter runs, which says more than the interpreter's name. */
+    private static final Pattern SCRIPT =
+        Pattern.compile("^\\S*(?:sh|python[0-9.]*|perl|ruby|node|php)(?: -\\S+)* (?:\\S*/)?([^-/ ]\\S*)");
+
+    /** Its id may have been another's before; with its start, in ticks since boot, it is unique. */
+    static final class Process {
+        final int pid, ppid;
+        final long start;
+        final String name, cmdline; // null: not known
+        long seen;                  // in /proc, CLOCK_MONOTONIC, ns
+
+        Process(int pid, int ppid, long start, String name, String cmdline) {
+            this.pid = pid;
+            this.ppid = ppid;
+            this.start = start;
+            this.name = name;
+            this.cmdline = cmdline;
+        }
+
+        int size() { return 64 + (name == null ? 0 : name.length()) + (cmdline == null ? 0 : cmdline.length()); }
+        boolean began(long nanoseconds) { return nanoseconds < 0 || nanoseconds / TICK == start; }
+
+        /** {@code cron[812]}, {@code sh nightly.sh[811]} */
+        @Override public String toString() {
+            Matcher script = SCRIPT.matcher(cmdline == null ? "" : cmdline);
+            boolean tells = script.find() && !script.group(1).equals(name); // it may be named for its script
+            return (tells ? name + " " + script.group(1) : name) + "[" + pid + "]";
+        }
+    }
+
+    final Cgroups cgroups = new Cgroups();
+    int changes; // of programs and titles: what was made of them before may be out of date
+    private final Map<Integer, Process> known = new LinkedHashMap<>(1024, 0.75f, true); // the one used last is the last
+    private final boolean hasProc = Kernel.isInInitialPidNamespace(); // else it shows other ids, or other processes
+    private long size;
+
+    private void put(Process process) {
+        process.seen = System.nanoTime();
+        Process old = known.put(process.pid, process);
+        size += process.size() - (old == null ? 0 : old.size());
+        for (var oldest = known.values().iterator(); size > MOST; oldest.remove()) size -= oldest.next().size();
+    }
+
+    /** From a struct process, at the event's place. */
+    void add(Event record) {
+        int pid = record.i32(PID), ppid = record.i32(PPID), cmdlineSize = record.i32(SIZE);
+        Process parent = known.get(ppid);
+        String cmdline = cmdlineSize >= 0 ? cmdline(record.bytes, record.at + CMDLINE, cmdlineSize)
+            : parent != null ? parent.cmdline : null;
+        put(new Process(pid, ppid, record.i64(START) / TICK, record.name(COMM), cmdline));
+        if (cmdlineSize < 0) return;
+        changes++;
+        cgroups.path(record.i64(CGROUP)); // while there is one
+    }
+
+    /** With a space between arguments and an ellipsis where it was cut; null if there is none. */
+    private static String cmdline(byte[] bytes, int start, int size) {
+        int end = start + Math.min(size, CMDLINE_MAX);
+        boolean cut = size > CMDLINE_MAX && bytes[end - 1] != 0; // else a short title over a long argv
+        while (end > start && bytes[end - 1] == 0) end--;
+        String text = new String(bytes, start, end - start, UTF_8).replace('\0', ' ');
+        return text.isEmpty() ? null : cut ? text + "…" : text;
+    }
+
+    /** All that there are, when somebody begins to listen. */
+    void scan() {
+        cgroups.scan();
+        try (var folders = Files.newDirectoryStream(Path.of("/proc"), "[0-9]*")) {
+            if (hasProc) for (Path folder : folders) look(Integer.parseInt("" + folder.getFileName()), -1);
+        } catch (IOException e) {
+            Log.warn("/proc: " + e); // names of processes that are older than this one are missing then
+        }
+    }
+
+    /** The process of that id and start, CLOCK_BOOTTIME in ns; below zero: the one that has that id now. */
+    Process of(int pid, long start) {
+        Process process = known.get(pid);
+        if (process == null || !process.began(start) || System.nanoTime() - process.seen > FRESH) look(pid, start);
+        process = known.get(pid);
+        return process != null && process.began(start) ? process : new Process(pid, 0, start / TICK, null, null);
+    }
+
+    /** Reads /proc, if it has a process of that id and start still; any, where start is below zero. */
+    private void look(int pid, long start) {
+        String stat = hasProc ? Kernel.text("/proc/" + pid + "/stat") : "";
+        String[] fields = stat.substring(stat.lastIndexOf(')') + 1).split(" "); // "", state, ppid, … starttime
+        Process old = known.get(pid);
+        if (old != null) old.seen = System.nanoTime();
+        if (fields.length < 21 || start >= 0 && Long.parseLong(fields[20]) != start / TICK) return;
+        byte[] bytes = Kernel.bytes("/proc/" + pid + "/cmdline", CMDLINE_MAX + 1); // it may claim gigabytes
+        String cmdline = cmdline(bytes, 0, bytes.length);
+        boolean same = old != null && old.start == Long.parseLong(fields[20]);
+        if (cmdline == null && same) cmdline = old.cmdline; // a zombie has none
+        if (same && Objects.equals(cmdline, old.cmdline)) return;
+        put(new Process(pid, Integer.parseInt(fields[2]), Long.parseLong(fields[20]),
+            stat.substring(stat.indexOf('(') + 1, stat.lastIndexOf(')')), cmdline));
+        changes++;
+    }
+
+    /** The parent of that id, if it is not a later process of the same id. */
+    Process parent(int ppid, Process child) {
+        Process parent = known.get(ppid);
+        return parent != null && parent.start <= child.start ? parent : null;
+    }
+
+    /** From the parent's parent up. */
+    List<Process> ancestors(Process parent) {
+        List<Process> ancestors = new ArrayList<>();
+        while (parent != null && ancestors.size() < DEPTH && (parent = parent(parent.ppid, parent)) != null)
+            ancestors.add(parent);
+        return ancestors;
+    }
+}
+
 // §3 ── The line and the table ───────────────────────────────────────────────────────────────────────────────────────
 // From events to lines of JSON, strict whatever a process calls itself, and to rows for a person.
 
@@ -626,8 +800,8 @@ final class Signal {
  * Hot path: no locks, no logging, no allocation while target and sender stay the same, as they do in a storm.
  */
 final class Json {
-    // The longest line: two cgroups' paths and a command line of nothing but escapes, six bytes for one.
-    private static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + Event.CMDLINE_MAX) + 2048;
+    // The longest line: two cgroups' paths and three command lines of nothing but escapes, six bytes for one.
+    private static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + 3 * Processes.CMDLINE_MAX) + 4096;
 
     private static final byte[] PID = ascii("{\"pid\":"), SIGNR = ascii(",\"signr\":"), VALUE = ascii(",\"value\":");
     private static final byte[] DROPPED = ascii("{\"dropped\":"), END = ascii("}\n");
@@ -644,14 +818,17 @@ final class Json {
     int lines, size;
 
     private final boolean brief;
-    private final Cgroups cgroups = new Cgroups();
     private final StringBuilder draft = new StringBuilder();
-    private final Memo target = new Memo(0, Event.COMM + Event.COMM_SIZE), sender = new Memo(Event.SENDER_PID, -1);
+    private final Processes processes;
+    private final Memo target = new Memo(0, Event.SENDER), sender = new Memo(Event.SENDER, Event.SIZE);
     private int timeAt;  // where TIME stands in the target's text
     private long second; // since the epoch: the one that date tells
     private byte[] date = ascii(TIME);
 
-    Json(boolean brief) { this.brief = brief; }
+    Json(boolean brief, Processes processes) {
+        this.brief = brief;
+        this.processes = processes;
+    }
 
     boolean hasRoom() { return text.length - size >= LINE_MAX; }
     void clear() { lines = size = 0; }
@@ -665,8 +842,9 @@ final class Json {
             put(PID).number(event.i32(Event.PID)).put(SIGNR).number(event.i32(Event.SIGNR)).end();
             return;
         }
-        if (target.differs(event)) target(event);
-        if (sender.differs(event)) sender(event);
+        if (target.differs(event, processes)) target(event);
+        if (event.reported() != 0) reported(event);
+        else if (sender.differs(event, processes)) sender(event);
         int start = size;
         put(target.text).time(start + timeAt, event.time);
         if (event.hasValue()) put(VALUE).number(event.value);
@@ -675,33 +853,71 @@ final class Json {
 
     private void target(Event event) {
         int signr = event.i32(Event.SIGNR), code = event.i32(Event.CODE), result = event.i32(Event.RESULT);
+        int tgid = event.target(Event.TGID), nspid = event.target(Event.NSPID);
+        String comm = event.name(Event.TARGET + Event.COMM), process = event.name(Event.TARGET + Event.PROCESS);
         number("pid", event.i32(Event.PID)).number("signr", signr).name("signal", Signal.name(signr), signr);
         string("time", TIME);
         timeAt = draft.length() - TIME.length() - 1;
-        string("comm", event.name(Event.COMM)).number("tgid", event.i32(Event.TGID));
-        number("uid", Integer.toUnsignedLong(event.i32(Event.UID)));
-        string("cgroup", cgroups.path(event.i64(Event.CGROUP)));
+        string("comm", comm).number("tgid", tgid).string("process", process.equals(comm) ? null : process);
+        string("cmdline", processes.of(tgid, event.i64(Event.TARGET + Event.START)).cmdline);
+        number("uid", Integer.toUnsignedLong(event.target(Event.UID)));
+        if (tgid > 1) number("ppid", event.target(Event.PPID));
+        if (tgid > 1) string("parent", event.name(Event.TARGET + Event.PARENT));
+        if (nspid != tgid) number("nspid", nspid);
+        string("cgroup", processes.cgroups.path(event.i64(Event.TARGET + Event.CGROUP)));
         string("cause", event.cause.word).name("code", Signal.code(signr, code, event.cause), code);
-        name("result", Signal.result(result), result);
+        name("result", Signal.result(result), result).string("effect", event.effect().word);
         draft.append(",\"group\":").append(event.flag(Event.GROUP));
+        if (event.cause == Cause.PDEATH && event.flag(Event.ALIVE)) draft.append(",\"thread\":true");
         if (event.cause == Cause.CHILD) number("status", event.i32(Event.STATUS));
         if (event.cause == Cause.FAULT && code != Signal.SI_KERNEL) string("addr", hex(event.i64(Event.ADDR)));
-        if (event.cause == Cause.SECCOMP)
+        if (event.cause == Cause.SECCOMP || event.cause == Cause.DISPATCH)
             number("syscall", event.i32(Event.SYSCALL)).string("arch", Signal.arch(event.i32(Event.ARCH)));
         draft.setCharAt(0, '{');
-        target.keep(event, draft);
+        target.keep(event, processes, draft);
     }
 
     /** Who sent it, or who was running. */
     private void sender(Event event) {
-        number("pid", event.i32(Event.SENDER_PID)).number("tid", event.i32(Event.SENDER_TID));
-        number("uid", Integer.toUnsignedLong(event.i32(Event.SENDER_UID)));
-        string("comm", event.name(Event.SENDER_COMM)).string("cmdline", event.cmdline());
-        number("ppid", event.i32(Event.SENDER_PPID)).string("parent", event.name(Event.SENDER_PARENT));
-        string("cgroup", cgroups.path(event.i64(Event.SENDER_CGROUP)));
+        int pid = event.sender(Event.TGID), loginuid = event.sender(Event.LOGINUID);
+        int nspid = event.sender(Event.NSPID);
+        Processes.Process process = processes.of(pid, event.i64(Event.SENDER + Event.START));
+        number("pid", pid).number("tid", event.sender(Event.TID));
+        number("uid", Integer.toUnsignedLong(event.sender(Event.UID)));
+        if (loginuid != -1) number("loginuid", Integer.toUnsignedLong(loginuid));
+        string("comm", event.name(Event.SENDER + Event.COMM)).string("cmdline", process.cmdline);
+        if (pid > 0) parents(event.sender(Event.PPID), event.name(Event.SENDER + Event.PARENT), process);
+        if (nspid != pid) number("nspid", nspid);
+        string("cgroup", processes.cgroups.path(event.i64(Event.SENDER + Event.CGROUP)));
+        keepSender(event);
+    }
+
+    /** Whom a report is about, where that is not the running task. */
+    private void reported(Event event) {
+        Processes.Process process = processes.of(event.reported(), -1);
+        number("pid", process.pid).number("uid", Integer.toUnsignedLong(event.i32(Event.SI_UID)));
+        string("comm", process.name).string("cmdline", process.cmdline);
+        Processes.Process parent = processes.parent(process.ppid, process);
+        if (parent != null) parents(process.ppid, parent.name, process);
+        keepSender(event);
+    }
+
+    private void parents(int ppid, String name, Processes.Process process) {
+        Processes.Process parent = processes.parent(ppid, process);
+        number("ppid", ppid).string("parent", name).string("parent_cmdline", parent == null ? null : parent.cmdline);
+        ancestors(processes.ancestors(parent));
+    }
+
+    private void keepSender(Event event) {
         draft.setCharAt(0, '{');
         draft.insert(0, event.cause.sent ? ",\"sender\":" : ",\"context\":").append('}');
-        sender.keep(event, draft);
+        sender.keep(event, processes, draft);
+    }
+
+    private void ancestors(List<Processes.Process> ancestors) {
+        for (int i = 0; i < ancestors.size(); i++)
+            draft.append(i == 0 ? ",\"ancestors\":[\"" : ",\"").append(Text.json("" + ancestors.get(i))).append('"');
+        if (!ancestors.isEmpty()) draft.append(']');
     }
 
     private Json number(String key, long value) {
@@ -767,25 +983,31 @@ final class Json {
 
 /** The text of a part of the record. It is used again while that part stays the same, as it does in a storm. */
 final class Memo {
-    private final int from, to; // the part; to the record's end if below zero
-    private byte[] part = {};
+    private static final long FRESH = 1_000_000_000; // ns: then a process may have another title
+
+    private final int from, to; // the part
+    private final byte[] part;
     private Cause cause;
+    private int changes;
+    private long made;
     byte[] text;
 
     Memo(int from, int to) {
         this.from = from;
         this.to = to;
+        part = new byte[to - from];
     }
 
-    private int end(Event event) { return event.at + (to < 0 ? Event.CMDLINE + event.cmdlineSize() : to); }
-
-    boolean differs(Event event) {
-        return event.cause != cause || !Arrays.equals(event.bytes, event.at + from, end(event), part, 0, part.length);
+    boolean differs(Event event, Processes processes) {
+        return event.cause != cause || processes.changes != changes || event.sent - made > FRESH
+            || !Arrays.equals(event.bytes, event.at + from, event.at + to, part, 0, part.length);
     }
 
-    void keep(Event event, StringBuilder draft) {
+    void keep(Event event, Processes processes, StringBuilder draft) {
         cause = event.cause;
-        part = Arrays.copyOfRange(event.bytes, event.at + from, end(event));
+        changes = processes.changes;
+        made = event.sent;
+        System.arraycopy(event.bytes, event.at + from, part, 0, part.length);
         text = draft.toString().getBytes(UTF_8);
         draft.setLength(0);
     }
@@ -846,7 +1068,7 @@ final class Text {
 /** Paths of cgroups by their ids. An id is the inode number of the cgroup's folder, and is never used again. */
 final class Cgroups {
     static final int PATH_MAX = 4096;
-    private static final int MOST = 1024, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
+    private static final int MOST = 8192, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
 
     private final Map<Long, String> paths = new HashMap<>();
     private final String mount = mount();
@@ -858,13 +1080,29 @@ final class Cgroups {
         return paths.computeIfAbsent(id, this::resolve);
     }
 
+    /** Those that there are: most are told of when they have gone, with all that was in them. */
+    void scan() {
+        try (var folders = Files.walk(Path.of(mount))) {
+            for (var each = folders.filter(Files::isDirectory).iterator(); each.hasNext();) {
+                Path folder = each.next();
+                paths.put((long) Files.getAttribute(folder, "unix:ino"), name("" + folder));
+            }
+        } catch (IOException | UncheckedIOException e) {
+            Log.debug("cgroups: " + e); // some went while they were read, or there are none
+        }
+    }
+
+    private String name(String folder) {
+        return folder.equals(mount) ? "/" : folder.startsWith(mount) ? folder.substring(mount.length()) : null;
+    }
+
     /** By the file handle that the id is: one look-up, where a walk would read every folder. */
     private String resolve(long id) {
         int fd = Kernel.openByHandle(mountFd, FILEID_KERNFS, id);
         if (fd < 0) return null; // ESTALE: it is gone; EPERM: we lack CAP_DAC_READ_SEARCH
-        String path = Kernel.link("/proc/self/fd/" + fd);
+        String folder = Kernel.link("/proc/self/fd/" + fd);
         Kernel.close(fd);
-        return path.equals(mount) ? "/" : path.startsWith(mount) ? path.substring(mount.length()) : null;
+        return name(folder);
     }
 
     /** Where cgroup v2 is mounted: /sys/fs/cgroup, or beside v1 at a place such as /sys/fs/cgroup/unified. */
@@ -881,7 +1119,12 @@ final class Cgroups {
  * ids never.
  */
 final class Table {
-    private static final String RED = "\u001b[1;31m", YELLOW = "\u001b[33m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
+    private static final String RED = "\u001b[1;31m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
+
+    private static final int WIDE = 160, ANCESTORS = 4; // that are named, where there is room
+    private static final int CLAIMS = 2;                // of them, whose command lines are shown
+    private static final boolean ARROWS = Output.CHARSET.newEncoder().canEncode("→←");
+    private static final String TO = ARROWS ? " → " : " -> ", FROM = ARROWS ? " ← " : " <- ";
 
     /** CLD_EXITED and the following. */
     private static final String[] REPORTS =
@@ -893,7 +1136,12 @@ final class Table {
     private final DateTimeFormatter clock = DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneOffset.UTC);
     private final Map<String, String> users = users();
 
-    Table() { row(BOLD, "", "TIME", "", "SIGNAL", "TARGET", "CAUSE", "SENDER"); }
+    private final Processes processes;
+
+    Table(Processes processes) {
+        this.processes = processes;
+        row(BOLD, "", "TIME", "", "SIGNAL", "TARGET", "CAUSE", "SENDER");
+    }
 
     void addDropped(long signals) {
         Output.OUT.print("-- " + signals + " signals are missing: the ring buffer was full\n");
@@ -901,32 +1149,57 @@ final class Table {
 
     void add(Event event) {
         if (Output.OUT.isFull()) return;
-        int signr = event.i32(Event.SIGNR), pid = event.i32(Event.PID), tgid = event.i32(Event.TGID);
-        boolean ignored = event.i32(Event.RESULT) == Signal.TRACE_SIGNAL_IGNORED;
-        boolean ends = Signal.isIn(signr, Signal.FATAL) && !ignored;
-        boolean death = event.tellsOfDeath() || signr == Signal.SIGKILL && ends, sent = event.cause.sent;
-        row(death ? RED : ends ? YELLOW : "", sent ? origin(event) : origin(event) + ")",
-            clock.format(Instant.ofEpochSecond(0, event.time)), death ? "!!" : ends ? "!" : "", Signal.shortName(signr),
-            name(event, Event.COMM) + "[" + tgid + (pid == tgid ? "" : "/" + pid) + "]", why(event),
-            (sent ? "" : "(") + name(event, Event.SENDER_COMM) + "[" + event.i32(Event.SENDER_PID) + "]");
+        int signr = event.i32(Event.SIGNR), pid = event.i32(Event.PID), tgid = event.target(Event.TGID);
+        boolean sent = event.cause.sent, fatal = event.isFatal();
+        String comm = name(event.name(Event.TARGET + Event.COMM));
+        String process = name(event.name(Event.TARGET + Event.PROCESS));
+        Processes.Process sender = event.reported() != 0 ? processes.of(event.reported(), -1)
+            : processes.of(event.sender(Event.TGID), event.i64(Event.SENDER + Event.START));
+        String name = name(event.reported() != 0 ? "" + sender.name : event.name(Event.SENDER + Event.COMM));
+        row(fatal ? RED : "", origin(event, sender) + (sent ? "" : ")"),
+            clock.format(Instant.ofEpochSecond(0, event.time)), fatal ? "!!" : "", Signal.shortName(signr),
+            (process.equals(comm) ? comm : process + ":" + comm) + "[" + tgid + (pid == tgid ? "" : "/" + pid) + "]"
+            + unit(processes.cgroups.path(event.i64(Event.TARGET + Event.CGROUP))), why(event),
+            (sent ? "" : "(") + name + "[" + sender.pid + "]");
     }
 
-    /** {@code root < bash[9033]: kill -9 9205} */
-    private String origin(Event event) {
-        String uid = Integer.toUnsignedString(event.i32(Event.SENDER_UID)), cmdline = event.cmdline();
-        int parent = event.i32(Event.SENDER_PPID);
-        return " " + users.getOrDefault(uid, uid)
-            + (parent == 0 ? "" : " < " + name(event, Event.SENDER_PARENT) + "[" + parent + "]")
-            + (cmdline == null ? "" : ": " + Text.harmless(cmdline));
+    /** {@code root < sh[9033] < cron[812]: kill -9 9205 ← sh nightly.sh}, as what anybody may claim stands last. */
+    private String origin(Event event, Processes.Process sender) {
+        boolean reported = event.reported() != 0;
+        String uid = Integer.toUnsignedString(reported ? event.i32(Event.SI_UID) : event.sender(Event.UID));
+        int ppid = reported ? sender.ppid : event.sender(Event.PPID);
+        Processes.Process parent = processes.parent(ppid, sender);
+        List<Processes.Process> above = processes.ancestors(parent);
+        above.removeIf(each -> each.pid == 1); // everybody's
+        if (parent != null) above.addFirst(parent);
+        StringBuilder origin = new StringBuilder(" " + users.getOrDefault(uid, uid));
+        if (parent == null && ppid > 0 && sender.pid > 0)
+            origin.append(" < ").append(name(event.name(Event.SENDER + Event.PARENT))).append("[" + ppid + "]");
+        for (var each : above.subList(0, Math.min(columns() < WIDE ? 1 : ANCESTORS, above.size())))
+            origin.append(" < ").append(name(each.name)).append("[" + each.pid + "]");
+        String before = sender.cmdline;
+        if (before != null) origin.append(": ").append(Text.harmless(before));
+        for (var each : above.subList(0, Math.min(CLAIMS, above.size()))) {
+            if (each.cmdline != null && !each.cmdline.equals(before))
+                origin.append(FROM).append(Text.harmless(each.cmdline));
+            before = each.cmdline;
+        }
+        return origin.toString();
     }
 
     /** Without brackets of its own, which would pass for those around a process id. */
-    private static String name(Event event, int member) {
-        return Text.harmless(event.name(member)).replace("[", "\\u005b").replace("]", "\\u005d");
+    private static String name(String name) {
+        return Text.harmless(name).replace("[", "\\u005b").replace("]", "\\u005d");
+    }
+
+    /** {@code @nginx.service}, or the first twelve digits of a container's name; nothing in the root cgroup. */
+    private static String unit(String cgroup) {
+        if (cgroup == null || cgroup.equals("/")) return "";
+        return "@" + name(cgroup.replaceFirst(".*/", "").replaceFirst("([0-9a-f]{12})[0-9a-f]{52}", "$1"));
     }
 
     private static String why(Event event) {
-        int code = event.i32(Event.CODE), result = event.i32(Event.RESULT), status = event.i32(Event.STATUS);
+        int code = event.i32(Event.CODE), status = event.i32(Event.STATUS);
         String shown = event.cause.shown;
         return switch (event.cause) {
             case TKILL -> event.isForRunningThread() ? "raise" : shown;
@@ -937,7 +1210,7 @@ final class Table {
             case SECCOMP -> shown + ", system call " + event.i32(Event.SYSCALL);
             case RLIMIT -> event.i32(Event.SIGNR) == Signal.SIGXFSZ ? "file size limit" : shown;
             default -> shown;
-        } + (result == Signal.TRACE_SIGNAL_DELIVERED ? "" : ", " + Signal.result(result));
+        } + (event.cause == Cause.CHILD ? "" : TO + event.effect().word);
     }
 
     /** Names by number, as passwd(5) has them now. */
@@ -951,8 +1224,10 @@ final class Table {
     }
 
     private void row(String style, String rest, String... cells) {
-        int columns = terminal ? Kernel.columns(Output.STDOUT) : Integer.MAX_VALUE;
-        int less = Math.clamp((80 - columns) / 2, 0, 10), more = columns < 160 ? 0 : 8;
+        for (int i = 0; i < cells.length; i++) cells[i] = shown(cells[i]);
+        rest = shown(rest);
+        int columns = columns();
+        int less = Math.clamp((80 - columns) / 2, 0, 10), more = columns < 100 ? 0 : columns < WIDE ? 4 : 8;
         int[] widths = {12, 2, 8, 16 + more - less / 2, 20 + more - less};
         StringBuilder line = new StringBuilder();
         for (int i = 0; i < widths.length; i++) {
@@ -965,8 +1240,14 @@ final class Table {
         Output.OUT.print(colour && !style.isEmpty() ? style + line + PLAIN + "\n" : line + "\n");
     }
 
-    /** Cuts the name, and not the ids in brackets behind it. */
+    private int columns() { return terminal ? Kernel.columns(Output.STDOUT) : Integer.MAX_VALUE; }
+
+    /** What this output's character set lacks is a question mark, of one column. */
+    private static String shown(String text) { return new String(text.getBytes(Output.CHARSET), Output.CHARSET); }
+
+    /** Cuts the name, and not the ids in brackets behind it, and first what follows these. */
     private static String fit(String cell, int room) {
+        if (cell.contains("]") && Text.columns(cell) > room) cell = cell.substring(0, cell.lastIndexOf(']') + 1);
         int ids = cell.endsWith("]") ? cell.lastIndexOf('[') : cell.length();
         return Text.cut(cell.substring(0, ids), Math.max(1, room - cell.length() + ids)) + cell.substring(ids);
     }
@@ -1270,7 +1551,7 @@ final class Place implements AutoCloseable {
         socket = folder.resolve("s");
         lock = Kernel.open("" + parent, Kernel.O_DIRECTORY);
         // Any user may hold that lock. Then it is done without.
-        for (int tries = 0; !Kernel.lock(lock) && tries < TRIES; tries++) LockSupport.parkNanos(PAUSE);
+        for (int i = 0; Kernel.lock(lock) == -Kernel.EAGAIN && i < TRIES; i++) LockSupport.parkNanos(PAUSE);
         var ours = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
         if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) Files.createDirectory(folder, ours);
         if (!isOurs(folder) || (mode(folder) & ~S_ISGID) != S_IFDIR_IRWXU)
@@ -1368,6 +1649,7 @@ final class Tracer {
     private static final long MARKED_WITHIN = 20_000_000;
 
     final RingBuffer ring;
+    final Processes processes = new Processes();
     private final Event event;
     private final MemorySegment shared;
     private final boolean brief; // records of just pid and signr
@@ -1395,6 +1677,8 @@ final class Tracer {
         boolean typed = types != Bpf.UNTYPED && attach("on_signal", "signal_generate", types, kernel, maps);
         if (!typed) attach("on_signal", "signal_generate", Bpf.UNTYPED, kernel, maps);
         attach("on_mark_victim", "mark_victim", Bpf.UNTYPED, kernel, maps);
+        attach("on_fork", "sched_process_fork", Bpf.UNTYPED, kernel, maps);
+        attach("on_exec", "sched_process_exec", Bpf.UNTYPED, kernel, maps);
         ring = new RingBuffer(events, options.ring);
         event = new Event(ring.records);
     }
@@ -1419,11 +1703,12 @@ final class Tracer {
 
     /** The next of the records copied last; null after the last. */
     Event next() {
-        event.at = ring.next();
+        while ((event.at = ring.next()) >= 0 && event.i32(Event.SIGNR) == 0) processes.add(event);
         if (event.at < 0) return null;
         if (brief) return event;
         event.read(clock);
-        if (event.mayBeOom() && isVictim(event.i32(Event.PID), event.sent)) event.cause = Cause.OOM;
+        if (event.mayBeOom()) event.cause = isVictim(event.i32(Event.PID), event.sent) ? Cause.OOM
+            : event.mayBeRealTimeLimit() ? Cause.RLIMIT : Cause.KERNEL;
         return event;
     }
 
@@ -1446,6 +1731,7 @@ final class Tracer {
         if (wanted == listening) return;
         listening = wanted;
         WORD.setOpaque(shared, LISTENING, wanted ? 1 : 0);
+        if (wanted && !brief) processes.scan();
         Log.debug(wanted ? "recording" : "recording nothing, as nobody listens");
     }
 
@@ -1622,10 +1908,11 @@ final class Bpf {
 /** signals.bpf.o as clang wrote it. Its CRC says that it belongs to this source, so nothing else is checked. */
 final class BpfObject {
     /** Of its bytes: test/build sets it. */
-    private static final int CRC = 0x618308b3;
+    private static final int CRC = 0x6687bd1a;
 
     private static final int SHDR_SIZE = 64, SYM_SIZE = 24, REL_SIZE = 16, RELO_SIZE = 16; // linux/elf.h, linux/bpf.h
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;
+    private static final int BPF_CORE_FIELD_EXISTS = 2;
 
     static final BpfObject SIGNALS = open("signals.bpf.o");
 
@@ -1691,15 +1978,20 @@ final class BpfObject {
     private void relocateMembers(String prog, ByteBuffer insns, Btf kernel) {
         ByteBuffer ext = sections.get(".BTF.ext"); // struct btf_ext_header: core_relo_off, core_relo_len
         int at = ext.getInt(4) + ext.getInt(24) + 4, end = at - 4 + ext.getInt(28);
+        Set<String> optional = new HashSet<>(); // what the prog asks about before it reads it
         while (at < end) { // struct btf_ext_info_sec: sec_name_off, num_info
             boolean its = types.string(ext.getInt(at)).equals(prog);
             int next = at + 8 + ext.getInt(at + 4) * RELO_SIZE;
             for (at += 8; at < next; at += RELO_SIZE) {
-                int insn = ext.getInt(at), struct = ext.getInt(at + 4);
-                int member = types.string(ext.getInt(at + 8)).charAt(2) - '0'; // of "0:6"
                 if (!its) continue;
-                int offset = kernel.offset(types.name(struct), types.memberName(struct, member));
-                if ((insns.get(insn) & BPF_CLASS) == BPF_LDX) insns.putShort(insn + 2, (short) offset);
+                int insn = ext.getInt(at), type = ext.getInt(at + 4), kind = ext.getInt(at + 12);
+                String struct = types.name(type), path = types.string(ext.getInt(at + 8)); // such as "0:6"
+                String member = types.memberName(type, Integer.parseInt(path.substring(2)));
+                int offset = kernel.find(struct, member);
+                if (kind == BPF_CORE_FIELD_EXISTS) optional.add(member);
+                else if (offset < 0 && !optional.contains(member)) kernel.offset(struct, member); // says so
+                if (kind == BPF_CORE_FIELD_EXISTS) insns.putInt(insn + 4, offset < 0 ? 0 : 1);
+                else if ((insns.get(insn) & BPF_CLASS) == BPF_LDX) insns.putShort(insn + 2, (short) offset);
                 else insns.putInt(insn + 4, offset);
             }
         }
@@ -1781,13 +2073,18 @@ final class Btf {
     int typedef(String name) { return find(KIND_TYPEDEF, name, 1); }
     int size(String struct) { return word(find(KIND_STRUCT, struct, 1), 8); }
 
-    /** Where a member is in a struct, in bytes. A kernel can have several structs of one name. */
+    /** Where a member is in a struct, in bytes. */
     int offset(String struct, String member) {
-        for (int id = 0; (id = find(KIND_STRUCT, struct, id + 1)) != 0;) {
-            int offset = search(id, member);
-            if (offset >= 0) return offset;
-        }
+        int offset = find(struct, member);
+        if (offset >= 0) return offset;
         throw new Failure("struct " + struct + "'s member " + member, "ENOENT", "this kernel's BTF lacks it");
+    }
+
+    /** The same; -1 where there is none. A kernel can have several structs of one name. */
+    int find(String struct, String member) {
+        int offset = -1;
+        for (int id = 0; offset < 0 && (id = find(KIND_STRUCT, struct, id + 1)) != 0;) offset = search(id, member);
+        return offset;
     }
 
     /** Enters anonymous structs and unions, as C does; -1 where there is no such member. */
@@ -1892,8 +2189,8 @@ final class Kernel {
     /** A file in memory, without a name. */
     static int memfd() { return (int) check("memfd_create", call(MEMFD_CREATE, "", MFD_CLOEXEC)); }
 
-    /** Locks an open file, until it is closed; false if another process has done so. */
-    static boolean lock(int fd) { return call(FLOCK, fd, LOCK_EX_NB) == 0; }
+    /** Locks an open file, until it is closed; EAGAIN if another process has done so. */
+    static long lock(int fd) { return call(FLOCK, fd, LOCK_EX_NB); }
 
     /** Opens what a struct file_handle of eight bytes stands for. */
     static int openByHandle(int mountFd, int type, long handle) {
@@ -1925,11 +2222,13 @@ final class Kernel {
     static boolean isLockedDown() { return text("/sys/kernel/security/lockdown").contains("[confidentiality]"); }
 
     /** What is in a file; nothing where there is none, or where only root may know. */
-    static String text(String path) {
-        try {
-            return Files.readString(Path.of(path), ISO_8859_1);
+    static String text(String path) { return new String(bytes(path, Integer.MAX_VALUE), ISO_8859_1); }
+
+    static byte[] bytes(String path, int most) {
+        try (InputStream in = Files.newInputStream(Path.of(path))) {
+            return in.readNBytes(most);
         } catch (IOException e) {
-            return "";
+            return new byte[0];
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
-// Signals, the kernel side: a record in a ring buffer for each signal that is sent on this host.
+// Signals, the kernel side: a record in a ring buffer for each signal that is sent on this host, with what comes of it;
+// and a small one for each process that begins or changes its program, so that names outlast processes.
 //
 // Build, with clang and llvm-strip 14 or newer (test/build runs these two lines):
 //
@@ -18,12 +19,12 @@ typedef unsigned long long u64;
 
 #define SEC(name) __attribute__((section(name), used))
 #define KERNEL __attribute__((preserve_access_index))
+#define HAS(member) __builtin_preserve_field_info(member, 2) // BPF_FIELD_EXISTS: the loader puts 0 or 1 here
 #define INLINE static inline __attribute__((always_inline))
 
 // include/uapi/linux/bpf.h
 static u64 (*const bpf_ktime_get_ns)(void) = (void *) 5;
 static u64 (*const bpf_get_current_pid_tgid)(void) = (void *) 14;
-static u64 (*const bpf_get_current_uid_gid)(void) = (void *) 15;
 static void *(*const bpf_get_current_task)(void) = (void *) 35;
 static u64 (*const bpf_get_current_cgroup_id)(void) = (void *) 80;
 static long (*const bpf_probe_read_user)(void *dst, u32 size, const void *src) = (void *) 112;
@@ -31,13 +32,25 @@ static long (*const bpf_probe_read_kernel)(void *dst, u32 size, const void *src)
 static void *(*const bpf_ringbuf_reserve)(void *ringbuf, u64 size, u64 flags) = (void *) 131;
 static void (*const bpf_ringbuf_submit)(void *sample, u64 flags) = (void *) 132;
 static void (*const bpf_ringbuf_discard)(void *sample, u64 flags) = (void *) 133;
+static u64 (*const bpf_ringbuf_query)(void *ringbuf, u64 flags) = (void *) 134;
 static void *(*const bpf_get_current_task_btf)(void) = (void *) 158; // since Linux 5.11
 enum { BPF_MAP_TYPE_RINGBUF = 27, BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
+enum { BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE };
 
-// include/linux/signal_types.h, sched.h; include/uapi/asm-generic/signal.h, siginfo.h, resource.h
-enum { SEND_SIG_NOINFO, SEND_SIG_PRIV, PF_EXITING = 4, SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIGIO = 29 };
+// include/linux/signal_types.h, sched.h, sched/signal.h, sched/jobctl.h; include/trace/events/signal.h
+enum { SEND_SIG_NOINFO, SEND_SIG_PRIV, PF_EXITING = 4, JOBCTL_TRAP_FREEZE = 1 << 23 };
+enum { SIGNAL_STOP_STOPPED = 1, SIGNAL_GROUP_EXIT = 4, SIGNAL_CLD_CONTINUED = 32, SIGNAL_UNKILLABLE = 64 };
+enum { TRACE_SIGNAL_DELIVERED, TRACE_SIGNAL_IGNORED, TRACE_SIGNAL_ALREADY_PENDING, TRACE_SIGNAL_OVERFLOW_FAIL };
+
+// include/uapi/asm-generic/signal.h, siginfo.h, resource.h; include/uapi/linux/sched.h
+enum { SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIGCONT = 18, SIGIO = 29, SIG_IGN = 1 };
 enum { SI_USER, SI_KERNEL = 0x80, POLL_IN = 1, POLL_HUP = 6, CLD_KILLED = 2, CLD_DUMPED = 3 };
 static const u64 NSEC_PER_SEC = 1000000000, RLIM_INFINITY = ~0ull;
+
+// kernel/signal.c: SIG_KERNEL_STOP_MASK, SIG_KERNEL_COREDUMP_MASK. Bit n-1: signal n.
+static const u64 STOPPING = 7 << 19 | 1 << 18; // STOP, TSTP, TTIN, TTOU
+static const u64 HARMLESS = 3 << 16 | 1 << 22 | 1 << 27; // CHLD, CONT, URG, WINCH
+static const u64 DUMPING = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 3 << 23 | 1 << 30;
 
 struct name { u64 words[2]; }; // char[TASK_COMM_LEN]
 struct kernfs_node { u64 id; } KERNEL;
@@ -45,15 +58,25 @@ struct cgroup { struct kernfs_node *kn; } KERNEL;
 struct css_set { struct cgroup *dfl_cgrp; } KERNEL;
 struct cred { struct { u32 val; } uid; } KERNEL;
 struct mm_struct { u64 arg_start, arg_end; } KERNEL;
-struct signal_struct { u64 cputimer[2], rlim[2]; } KERNEL; // utime, stime; rlim[RLIMIT_CPU]'s rlim_cur, rlim_max
+struct pid { u32 level; void *numbers; } KERNEL; // numbers: struct upid[], of 16 bytes, each begins with nr
+struct sighand_struct { void *action; } KERNEL;  // struct k_sigaction[], of 32 bytes, each begins with sa_handler
+struct signal_struct {
+	u32 flags, group_exit_code, leader, live;
+	struct task_struct *curr_target;
+	u64 cputimer[2], rlim[2];                // utime, stime; rlim[RLIMIT_CPU]'s rlim_cur, rlim_max
+} KERNEL;
 struct task_struct {
-	u32 flags, pid, tgid;
-	struct task_struct *real_parent;
+	u32 flags, pid, tgid, ptrace, policy, exit_signal;
+	u64 jobctl, blocked, real_blocked, start_boottime;
+	struct task_struct *real_parent, *parent, *group_leader;
 	struct mm_struct *mm;
-	const struct cred *real_cred;
-	struct name comm;
-	struct css_set *cgroups;
 	struct signal_struct *signal;
+	struct sighand_struct *sighand;
+	struct pid *thread_pid;
+	const struct cred *real_cred;
+	struct css_set *cgroups;
+	struct name comm;
+	struct { u32 val; } loginuid;            // with CONFIG_AUDIT
 } KERNEL;
 
 enum { CMDLINE_MAX = 1024, VICTIMS = 256, PID_MAX_LIMIT = 1 << 22 };
@@ -63,25 +86,47 @@ struct siginfo {                      // the first 32 bytes of it
 	u64 addr, value;              // or si_pid and si_uid; or si_status, si_syscall and si_arch
 };
 
+enum effect {
+	KILLS, CORE, STOPS, CONTINUES, HANDLER, BLOCKED, IGNORED, PROTECTED, STOPPED, FROZEN, TRACED, MERGED, EXITING,
+	OVERFLOW,
+};
+
+// A process, and one of its threads.
+struct who {
+	u32 tgid, tid, uid, loginuid; // the latter: -1 if nobody logged in
+	u32 ppid, nspid;              // nspid: the process's id in its own pid namespace
+	u64 start, cgroup;            // CLOCK_BOOTTIME, ns
+	struct name comm, process, parent; // the thread's, its process's, the parent process's
+};
+
 // The record of one signal. Signals.java finds each member by its name, in this object's BTF.
 struct event {
-	u32 pid, signr;               // a brief record ends here
+	u32 pid, signr;               // a brief record ends here; signr 0: this is a struct process
 	u64 time;                     // CLOCK_MONOTONIC, ns
 	u64 value, addr;              // of the siginfo
 	s32 code, result;             // the code is SI_USER or SI_KERNEL if no siginfo came; TRACE_SIGNAL_*
 	u8 group, has_info;           // sent to the process, not to one thread; a siginfo came with it
-	u8 exiting, cpu_limit;        // the sender is exiting; the target has used up its hard RLIMIT_CPU
-	u32 tgid, uid;                // the target
-	u64 cgroup;
-	struct name comm;
-	u32 sender_pid, sender_tid, sender_uid, sender_ppid; // the running task
-	u64 sender_cgroup;
-	struct name sender_comm, sender_parent;
-	u64 cmdline_size;             // more than CMDLINE_MAX: it is cut
-	char sender_cmdline[CMDLINE_MAX];
+	u8 effect, traced;            // traced: by the running task, or it is that task
+	u8 cpu_limit, exiting;        // the running task: has used up its hard RLIMIT_CPU; is exiting;
+	u8 leader, alive;             // leads its session; threads of its process are left
+	u32 policy, exit_signal;      // is scheduled so; its process sends this when it ends
+	struct who target, sender;    // sender: the running task
 };
 enum { BRIEF = __builtin_offsetof(struct event, time) };
-const struct event *const unused = 0; // so that clang describes it in the object's BTF
+
+// The record of a process that begins, or begins another program.
+struct process {
+	u32 process_pid, pad_zero;
+	u64 process_start, process_cgroup;
+	u32 process_ppid;
+	s32 cmdline_size;             // -1: it has its parent's; more than CMDLINE_MAX: it is cut
+	struct name process_comm;
+	char process_cmdline[CMDLINE_MAX];
+};
+enum { NO_CMDLINE = __builtin_offsetof(struct process, process_cmdline) };
+const struct event *const unused_event = 0; // so that clang describes them in the object's BTF
+const struct process *const unused_process = 0;
+const enum effect unused_effect = 0;
 
 // Memory that Signals.java maps.
 struct shared {
@@ -111,6 +156,76 @@ const char dual_license[] SEC("license") = "Dual MIT/GPL";
 	else bpf_probe_read_kernel(&(dst), sizeof(dst), &(src)); \
 } while (0)
 
+// The verifier lets no typed pointer be moved by a number that it does not know: these read like all progs could.
+#define probe(dst, src) bpf_probe_read_kernel(&(dst), sizeof(dst), src)
+
+// What comes of a signal, by the target's state under its siglock: prepare_signal() and complete_signal(), which choose
+// a thread for it, have run.
+INLINE u8 is_exiting(struct task_struct *task, const u8 typed)
+{
+	u32 flags = 0;
+
+	read(flags, task->flags);
+	return !!(flags & PF_EXITING);
+}
+
+INLINE u8 is_deaf(struct task_struct *task, u64 bit, const u8 typed)
+{
+	u64 blocked = 0, real_blocked = 0; // the latter: in sigtimedwait(2)
+
+	read(blocked, task->blocked);
+	read(real_blocked, task->real_blocked);
+	return !!((blocked | real_blocked) & bit) | is_exiting(task, typed);
+}
+
+INLINE u8 effect_of(u32 signr, struct task_struct *task, u8 group, u32 result, const u8 typed)
+{
+	struct signal_struct *signal = 0;
+	struct sighand_struct *sighand = 0;
+	struct task_struct *chosen = 0;
+	u64 bit = 1ull << ((signr - 1) & 63), handler = 0, jobctl = 0;
+	u8 deaf = is_deaf(task, bit, typed), gone = is_exiting(task, typed);
+	u32 flags = 0, exit_code = 0, ptrace = 0, live = 0;
+
+	read(signal, task->signal);
+	read(flags, signal->flags);
+	read(exit_code, signal->group_exit_code);
+	read(ptrace, task->ptrace);
+	read(jobctl, task->jobctl);
+	probe(sighand, &task->sighand);
+	probe(handler, (void *) &sighand->action + 32 * ((signr - 1) & 63));
+	if (group) {
+		read(chosen, signal->curr_target);
+		deaf &= is_deaf(chosen, bit, typed);
+		read(live, signal->live);
+		gone = !live;
+	}
+
+	if (result == TRACE_SIGNAL_OVERFLOW_FAIL)
+		return OVERFLOW;
+	if (flags & SIGNAL_GROUP_EXIT)
+		return result == TRACE_SIGNAL_DELIVERED && exit_code == signr ? KILLS : EXITING;
+	if (gone)
+		return EXITING;
+	if (result == TRACE_SIGNAL_ALREADY_PENDING)
+		return MERGED;
+	if (signr == SIGCONT && (flags & SIGNAL_CLD_CONTINUED))
+		return CONTINUES;
+	if (result == TRACE_SIGNAL_IGNORED)
+		return !handler && (flags & SIGNAL_UNKILLABLE) && !(bit & HARMLESS) ? PROTECTED : IGNORED;
+	if (signr != SIGKILL && (flags & SIGNAL_STOP_STOPPED))
+		return STOPPED;
+	if (signr != SIGKILL && (jobctl & JOBCTL_TRAP_FREEZE))
+		return FROZEN;
+	if (deaf)
+		return BLOCKED;
+	if (signr != SIGKILL && ptrace)
+		return TRACED;
+	if (handler > SIG_IGN)
+		return HANDLER;
+	return bit & STOPPING ? STOPS : bit & DUMPING ? CORE : KILLS;
+}
+
 // The comparison by which check_process_timers() has just decided to send SIGKILL.
 INLINE u8 at_cpu_limit(struct task_struct *task, const u8 typed)
 {
@@ -127,8 +242,6 @@ INLINE u8 is_wanted(u32 signr, s32 code, u8 from_kernel, u32 tgid, u32 sender)
 {
 	if ((shared.target && shared.target != tgid) || (shared.sender && shared.sender != sender))
 		return 0;
-	if (shared.fatal && signr == SIGCHLD && code != CLD_KILLED && code != CLD_DUMPED)
-		return 0;
 
 	// A client may ask for a signal when its socket has something to read (O_ASYNC, F_SETSIG). Reporting it would
 	// cause the next one, forever: those that the reader's writes make are left out, as is its own SIGPIPE.
@@ -137,16 +250,6 @@ INLINE u8 is_wanted(u32 signr, s32 code, u8 from_kernel, u32 tgid, u32 sender)
 	if (tgid == sender)
 		return signr != SIGPIPE;
 	return !(code >= POLL_IN && code <= POLL_HUP) && !(from_kernel && signr == SIGIO);
-}
-
-// Short command lines take up little of the ring. The verifier insists on constant sizes.
-INLINE struct event *reserve(u64 cmdline_size)
-{
-	const u64 fixed = sizeof(struct event) - CMDLINE_MAX;
-
-	return cmdline_size <= 64 ? bpf_ringbuf_reserve(&events, fixed + 64, 0)
-		: cmdline_size <= 256 ? bpf_ringbuf_reserve(&events, fixed + 256, 0)
-		: bpf_ringbuf_reserve(&events, fixed + CMDLINE_MAX, 0);
 }
 
 // Wakes the reader if it sleeps: once, as a wake-up costs the sender of the signal ten times what this prog does.
@@ -166,57 +269,77 @@ INLINE void submit(void *sample)
 		bpf_ringbuf_discard(sample, BPF_RB_FORCE_WAKEUP);
 }
 
-// What is known from the tracepoint and the tasks. The running one is the sender, unless the kernel made the signal.
-INLINE void fill(struct event *e, const u64 *ctx, struct task_struct *current, const u8 typed)
+INLINE void describe(struct who *who, struct task_struct *task, const u8 typed)
 {
-	struct task_struct *task = (void *) ctx[2], *parent = 0;
-	struct css_set *set = 0, *current_set = 0;
+	struct task_struct *leader = 0, *parent = 0;
+	struct css_set *set = 0;
 	struct cgroup *cgroup = 0;
 	struct kernfs_node *node = 0;
 	const struct cred *cred = 0;
-	u64 current_id = bpf_get_current_pid_tgid();
-	u32 flags = 0;
+	struct pid *pid = 0;
+	u32 level = 0;
 
-	read(e->pid, task->pid);
-	e->signr = ctx[0];
-	e->time = bpf_ktime_get_ns();
-	e->group = ctx[3];
-	e->result = ctx[4];
-	read(e->comm, task->comm);
+	read(who->tgid, task->tgid);
+	read(who->tid, task->pid);
+	read(who->comm, task->comm);
 	read(cred, task->real_cred);
-	read(e->uid, cred->uid);
-	e->sender_pid = current_id >> 32;
-	e->sender_tid = current_id;
-	e->sender_uid = bpf_get_current_uid_gid();
-	read(e->sender_comm, current->comm);
-	read(flags, current->flags);
-	e->exiting = !!(flags & PF_EXITING);
-	read(parent, current->real_parent);
-	read(e->sender_ppid, parent->tgid);
-	read(e->sender_parent, parent->comm);
-
-	// both are mostly in one cgroup, and the sender's id is cheaper to get
-	e->sender_cgroup = e->cgroup = bpf_get_current_cgroup_id();
-	read(set, task->cgroups);
-	read(current_set, current->cgroups);
-	if (set != current_set) {
-		read(cgroup, set->dfl_cgrp);
-		read(node, cgroup->kn);
-		read(e->cgroup, node->id);
+	read(who->uid, cred->uid);
+	who->loginuid = -1;
+	if (HAS(task->loginuid))
+		read(who->loginuid, task->loginuid);
+	read(leader, task->group_leader);
+	read(who->process, leader->comm);
+	read(who->start, leader->start_boottime);
+	who->nspid = who->tgid;
+	read(pid, leader->thread_pid);
+	read(level, pid->level);
+	if (level) {
+		probe(pid, &leader->thread_pid);
+		probe(who->nspid, (void *) &pid->numbers + 16 * (u64) level);
 	}
+	read(parent, task->real_parent);
+	read(parent, parent->group_leader);
+	read(who->ppid, parent->tgid);
+	read(who->parent, parent->comm);
+	read(set, task->cgroups);
+	read(cgroup, set->dfl_cgrp);
+	read(node, cgroup->kn);
+	read(who->cgroup, node->id);
+}
+
+// What tells one cause from another: README's CAUSES.
+INLINE void add_evidence(struct event *e, struct task_struct *task, struct task_struct *current, const u8 typed)
+{
+	struct task_struct *leader = 0, *tracer = 0;
+	struct signal_struct *signal = 0;
+	u32 ptrace = 0, leads = 0, live = 0;
+
+	read(ptrace, task->ptrace);
+	read(tracer, task->parent);
+	e->traced = ptrace && (tracer == current || task == current);
+	read(leader, current->group_leader);
+	read(e->exit_signal, leader->exit_signal);
+	read(signal, current->signal);
+	read(leads, signal->leader);
+	read(live, signal->live);
+	e->exiting = is_exiting(current, typed);
+	e->leader = !!leads;
+	e->alive = !!live;
+	read(e->policy, current->policy);
+	e->cpu_limit = e->signr == SIGKILL && e->code == SI_KERNEL && task == current && at_cpu_limit(task, typed);
 }
 
 INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 {
-	u64 pointer = 0, start = 0, end = 0, size = 0;
 	struct task_struct *task = (void *) ctx[2];
 	struct siginfo info = {};
-	struct mm_struct *mm = 0;
-	u32 tgid = 0;
+	u32 signr = ctx[0], tgid = 0;
+	u64 pointer = 0;
 	struct event *e;
+	u8 effect = 0;
 
 	// filter, the cheapest question first
-	if (!shared.listening || !(shared.signals >> ((ctx[0] - 1) & 63) & 1))
+	if (!shared.listening || !(shared.signals >> ((signr - 1) & 63) & 1))
 		return 0;
 	// ctx[1] is read as a number: with types, the verifier takes it for a pointer that is never 0
 	bpf_probe_read_kernel(&pointer, sizeof(pointer), &ctx[1]);
@@ -225,44 +348,40 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	else
 		info.code = pointer == SEND_SIG_NOINFO ? SI_USER : SI_KERNEL;
 	read(tgid, task->tgid);
-	if (!is_wanted(ctx[0], info.code, pointer == SEND_SIG_PRIV, tgid, bpf_get_current_pid_tgid() >> 32))
+	if (!is_wanted(signr, info.code, pointer == SEND_SIG_PRIV, tgid, bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	if (shared.fatal || !shared.brief)
+		effect = effect_of(signr, task, ctx[3], ctx[4], typed);
+	if (shared.fatal && effect != KILLS && effect != CORE
+	    && !(signr == SIGCHLD && (info.code == CLD_KILLED || info.code == CLD_DUMPED)))
 		return 0;
 
+	// reserve a sample, fill it, and hand it over. The verifier insists on constant sizes.
 	if (shared.brief) {
 		e = bpf_ringbuf_reserve(&events, BRIEF, 0);
 		if (!e)
 			goto dropped;
 		read(e->pid, task->pid);
-		e->signr = ctx[0];
+		e->signr = signr;
 		submit(e);
 		return 0;
 	}
-
-	// reserve a sample, with room for the command line. What follows arg_end is the environment and must not be
-	// read. In the midst of execve(2) the new mm has its arg_start, but not yet its arg_end. An exiting task and a
-	// kernel thread have no mm: both stay 0. Any task may set its own arg_end, by prctl(2).
-	read(mm, current->mm);
-	read(start, mm->arg_start);
-	read(end, mm->arg_end);
-	if (start < end)
-		size = end - start <= CMDLINE_MAX ? end - start : CMDLINE_MAX + 1;
-	e = reserve(size);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e)
 		goto dropped;
-
-	// fill it, and hand it over
-	fill(e, ctx, current, typed);
-	e->tgid = tgid;
+	read(e->pid, task->pid);
+	e->signr = signr;
+	e->time = bpf_ktime_get_ns();
 	e->value = info.value;
 	e->addr = info.addr;
 	e->code = info.code;
+	e->result = ctx[4];
+	e->group = ctx[3];
 	e->has_info = pointer > SEND_SIG_PRIV;
-	e->cpu_limit = e->signr == SIGKILL && pointer == SEND_SIG_PRIV && task == current && at_cpu_limit(task, typed);
-	e->cmdline_size = size;
-	if (size > CMDLINE_MAX)
-		size = CMDLINE_MAX;
-	if (size && bpf_probe_read_user(e->sender_cmdline, size, (void *) start))
-		e->cmdline_size = 0;
+	e->effect = effect;
+	describe(&e->target, task, typed);
+	describe(&e->sender, current, typed);
+	add_evidence(e, task, current, typed);
 	submit(e);
 	return 0;
 dropped:
@@ -297,4 +416,76 @@ int on_mark_victim(u64 *ctx)
 	shared.victims[slot].pid = pid;
 	shared.victims[slot].time = bpf_ktime_get_ns();
 	return 0;
+}
+
+// Wakes the reader only where that cannot wait for the next signal: the ring buffer fills, or a program begins in another
+// cgroup than its parent's, whose name is to be read while there is one.
+INLINE int record_process(struct process *p, struct task_struct *task, s32 cmdline_size)
+{
+	struct css_set *set = 0, *parents_set = 0;
+	struct task_struct *parent = 0;
+
+	probe(p->process_pid, &task->tgid);
+	p->pad_zero = 0;
+	probe(p->process_start, &task->start_boottime);
+	p->process_cgroup = bpf_get_current_cgroup_id();
+	probe(parent, &task->real_parent);
+	probe(p->process_ppid, &parent->tgid);
+	p->cmdline_size = cmdline_size;
+	probe(p->process_comm, &task->comm);
+	probe(set, &task->cgroups);
+	probe(parents_set, &parent->cgroups);
+	if (set != parents_set
+	    || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) * 4 > bpf_ringbuf_query(&events, BPF_RB_RING_SIZE))
+		submit(p);
+	else
+		bpf_ringbuf_submit(p, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+// TP_PROTO(struct task_struct *parent, struct task_struct *child)
+SEC("raw_tp/sched_process_fork")
+int on_fork(u64 *ctx)
+{
+	struct task_struct *child = (void *) ctx[1];
+	struct process *p;
+	u32 pid = 0, tgid = 0;
+
+	if (!shared.listening || shared.brief)
+		return 0;
+	probe(pid, &child->pid);
+	probe(tgid, &child->tgid);
+	if (pid != tgid || !(p = bpf_ringbuf_reserve(&events, NO_CMDLINE, 0)))
+		return 0;
+	return record_process(p, child, -1);
+}
+
+// Short command lines take up little of the ring. What follows arg_end is the environment and must not be read; any
+// task may set its own arg_end, by prctl(2).
+//
+// TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
+SEC("raw_tp/sched_process_exec")
+int on_exec(u64 *ctx)
+{
+	struct task_struct *task = (void *) ctx[0];
+	u64 start = 0, end = 0, size = 0, read;
+	struct mm_struct *mm = 0;
+	struct process *p;
+
+	if (!shared.listening || shared.brief)
+		return 0;
+	probe(mm, &task->mm);
+	probe(start, &mm->arg_start);
+	probe(end, &mm->arg_end);
+	if (start < end)
+		size = end - start <= CMDLINE_MAX ? end - start : CMDLINE_MAX + 1;
+	p = size <= 64 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 64, 0)
+		: size <= 256 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 256, 0)
+		: bpf_ringbuf_reserve(&events, NO_CMDLINE + CMDLINE_MAX, 0);
+	if (!p)
+		return 0;
+	read = size > CMDLINE_MAX ? CMDLINE_MAX : size;
+	if (read && bpf_probe_read_user(p->process_cmdline, read, (void *) start))
+		size = 0;
+	return record_process(p, task, size);
 }

@@ -52,7 +52,7 @@ clean_up() {
 # Tests
 
 passed=0 failed=0 skipped=0 title='' broken='' out=''
-patience=$((60 * ${PATIENCE:-1})) # s: what is awaited comes, however slow the machine is
+patience=$((120 * ${PATIENCE:-1})) # s: what is awaited comes, however slow the machine is
 
 it() { # it TITLE: ends the test before and begins another
     verdict
@@ -186,7 +186,7 @@ stalls() { # stalls FILE: a client that reads nothing until it is sent SIGCONT, 
     kill -STOP $!
 }
 connected() { [ "$(grep -c ' connected' "$dir/log")" -ge "$1" ]; }
-recording() { grep -o ' recording.*' "$dir/log" | tail -n 1 | grep -qx ' recording'; }
+recording() { grep -o '^\[.*\] recording.*' "$dir/log" | tail -n 1 | grep -q '\] recording$'; } # not a row of the table
 
 serve() { start "$@"; listen; } # serve [OPTION]...
 leave() { end $client; stop; }

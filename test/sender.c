@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/filter.h>
+#include <linux/perf_event.h>
+#include <linux/reboot.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -12,11 +14,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -88,16 +95,19 @@ static void timer(void) {
 	usleep(50000);
 }
 
-static void title(void) { // to the kernel, all but the command line's end may be anywhere
-	static char title[4096];
+static void title(void) // to the kernel, a command line may be anywhere; most of this one is never touched
+{
+	size_t size = number(0);
+	char *title = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	unsigned long at = (unsigned long) title, brk = (unsigned long) sbrk(0);
 	struct prctl_mm_map map = {.start_code = at, .end_code = at + 1, .start_data = at, .end_data = at, .start_brk = brk,
-		.brk = brk, .start_stack = at, .arg_start = at, .arg_end = at + number(0), .env_start = at, .env_end = at,
+		.brk = brk, .start_stack = at, .arg_start = at, .arg_end = at + size, .env_start = at, .env_end = at,
 		.exe_fd = -1};
-	memset(title, 'x', sizeof title);
-	ignore(SIGUSR1);
+	must(title != MAP_FAILED, "mmap");
+	memset(title, 'x', size < 4096 ? size : 4096);
 	must(!prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0), "PR_SET_MM_MAP");
-	kill(getpid(), SIGUSR1);
+	ignore(SIGUSR1);
+	rest();
 }
 
 static void execs(void) {
@@ -107,6 +117,166 @@ static void execs(void) {
 	signal(SIGALRM, SIG_IGN);
 	setitimer(ITIMER_REAL, &often, NULL);
 	if (number(0) > 0) execl("/proc/self/exe", "sender", "execs", left, NULL);
+}
+
+// What a signal meets, and signals of the kernel's that are seldom seen
+
+static void nothing(int signr) { (void) signr; }
+
+static void meets(void)
+{
+	struct signalfd_siginfo info;
+	pthread_t thread;
+	sigset_t set;
+	int signr;
+	sigemptyset(&set);
+	sigaddset(&set, number(0));
+	for (int i = 1; i < count; i++) {
+		if (!strcmp(text(i), "handler")) signal(number(0), nothing);
+		if (!strcmp(text(i), "blocked")) pthread_sigmask(SIG_BLOCK, &set, NULL);
+		if (!strcmp(text(i), "thread")) // it blocks what the main thread blocks now
+			for (pthread_create(&thread, NULL, wait_in_thread, NULL); !thread_id;) usleep(1000);
+		if (!strcmp(text(i), "sigwait")) say_pid(), sigwait(&set, &signr);
+		if (!strcmp(text(i), "signalfd")) say_pid(), signr = read(signalfd(-1, &set, 0), &info, sizeof info);
+		if (!strcmp(text(i), "ended")) say_pid(), pthread_exit(NULL);
+	}
+	say_pid();
+	rest();
+}
+
+static void traces(void) // a child, which ends with it
+{
+	const char *how = text(0);
+	pid_t child;
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (!(child = fork())) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!strcmp(how, "exec")) ptrace(PTRACE_TRACEME, 0, NULL, NULL), execlp("true", "true", NULL);
+		rest();
+	}
+	say_pid();
+	if (!strcmp(how, "exitkill")) must(!ptrace(PTRACE_SEIZE, child, NULL, PTRACE_O_EXITKILL), "ptrace");
+	else if (!strcmp(how, "exit")) ptrace(PTRACE_SEIZE, child, NULL, PTRACE_O_TRACEEXIT), kill(child, SIGKILL);
+	else if (strcmp(how, "exec")) ptrace(PTRACE_ATTACH, child, NULL, NULL);
+	if (strcmp(how, "exitkill")) waitpid(child, NULL, __WALL);
+	if (!strcmp(how, "inject")) ptrace(PTRACE_CONT, child, NULL, SIGUSR1), usleep(50000);
+	if (!strcmp(how, "kill")) ptrace(PTRACE_KILL, child, NULL, NULL);
+	say("child", child);
+	if (!strcmp(how, "exit")) rest();
+}
+
+static void clones(void)
+{
+	ignore(number(0));
+	pid_t child = syscall(SYS_clone, number(0), NULL, NULL, NULL, NULL);
+	if (!child) _exit(7);
+	say("child", child);
+	waitpid(child, NULL, __WALL);
+}
+
+static void coded(void)
+{
+	siginfo_t info = {.si_signo = number(1), .si_code = number(2)};
+	must(!syscall(SYS_rt_sigqueueinfo, number(0), number(1), &info), "rt_sigqueueinfo");
+}
+
+static void reboots(void)
+{
+	char ours[64] = "";
+	must(readlink("/proc/self/ns/pid", ours, sizeof ours - 1) > 0 && count && strcmp(ours, text(0)), "the host's");
+	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_RESTART, NULL);
+}
+
+static void *fork_in_thread(void *ready)
+{
+	pid_t child = fork();
+	if (!child) prctl(PR_SET_PDEATHSIG, SIGUSR2), signal(SIGUSR2, SIG_IGN), close(((int *) ready)[1]), rest();
+	close(((int *) ready)[1]);
+	must(read(((int *) ready)[0], ready, 1) == 0, "read"); // until the child has closed it, too
+	say("child", child);
+	return NULL;
+}
+static void thread_dies(void)
+{
+	int ready[2];
+	pthread_t thread;
+	must(!pipe(ready), "pipe");
+	pthread_create(&thread, NULL, fork_in_thread, ready);
+	say_pid();
+	rest();
+}
+
+static void perf(void)
+{
+	struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE, .size = sizeof attr, .config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = 1000000, .exclude_kernel = 1};
+	((unsigned long long *) &attr)[5] |= 3ull << 36; // remove_on_exec, sigtrap: since Linux 5.13
+	say_pid();
+	must(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0) >= 0, "perf_event_open");
+	for (alarm(10);;);
+}
+
+static void dispatch(void) // PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON: since Linux 5.11
+{
+	static char selector = 1;
+	say_pid();
+	say("syscall", SYS_getppid);
+	must(!prctl(59, 1, 0, 0, &selector), "prctl");
+	syscall(SYS_getppid);
+}
+
+static void overruns(void) // SCHED_DEADLINE, SCHED_FLAG_DL_OVERRUN
+{
+	struct { int size, policy; long flags; int nice, priority; long runtime, deadline, period; } attr =
+		{sizeof attr, 6, 4, 0, 0, 2000000, 50000000, 50000000};
+	ignore(SIGXCPU);
+	must(!syscall(SYS_sched_setattr, 0, &attr, 0), "sched_setattr");
+	for (int i = 0; i < 200000000; i++) __asm__ volatile("");
+}
+
+static void no_tty(void) { signal(SIGHUP, SIG_IGN), say_pid(), ioctl(1, TIOCNOTTY); }
+
+static void titled(void) // over its arguments, as setproctitle(3) does
+{
+	char *title = strdup(text(0)), *start = words[-2], *last = words[count - 1];
+	memset(start, 0, last + strlen(last) - start);
+	strcpy(start, title);
+	ignore(SIGUSR1);
+	rest();
+}
+
+static void *exec_in_thread(void *unused) { execvp(text(0), words); return unused; }
+static void thread_execs(void)
+{
+	pthread_t thread;
+	say_pid();
+	pthread_create(&thread, NULL, exec_in_thread, NULL);
+	rest();
+}
+
+static void vforks(void)
+{
+	pid_t child = vfork();
+	if (!child) execvp(text(0), words), _exit(1);
+	say("child", child);
+	waitpid(child, NULL, 0);
+}
+
+static void adopts(void)
+{
+	siginfo_t info;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	say_pid();
+	if (!fork()) {
+		pid_t zombie = fork();
+		if (!zombie) _exit(7);
+		say("zombie", zombie);
+		_exit(waitid(P_PID, zombie, &info, WEXITED | WNOWAIT));
+	}
+	while (wait(NULL) > 0);
 }
 
 // Clients, and others at the socket's path
@@ -249,12 +419,26 @@ static const struct { const char *name; void (*go)(void); const char *arguments;
 	{"raise", raise_it, "SIGNR"},
 	{"thread", to_thread, "SIGNR: pthread_kill to a second thread that ignores it"},
 	{"named", named, "NAME: calls itself that, then sends itself SIGUSR1"},
-	{"title", title, "SIZE: claims a command line of that size, then does the same"},
+	{"title", title, "SIZE: claims a command line of that size"},
 	{"segv", fault, "ADDRESS: where it writes"},
 	{"alarm", alarm_me, ""},
 	{"timer", timer, "SIGNR VALUE: timer_create"},
 	{"seccomp", refused_by_seccomp, "a system call that a filter refuses with SIGSYS"},
 	{"execs", execs, "COUNT: becomes itself that many times, while a timer sends SIGALRM"},
+	{"meets", meets, "SIGNR WHAT...: in turn handler, blocked, thread, sigwait, signalfd, ended: its main thread"},
+	{"traces", traces, "exec, exitkill, exit, attach, inject or kill"},
+	{"clones", clones, "SIGNR: a child that reports its end by that"},
+	{"coded", coded, "PID SIGNR CODE: rt_sigqueueinfo"},
+	{"reboots", reboots, "LINK: its pid namespace, which is not the one of that link"},
+	{"thread-dies", thread_dies, "and its child is told by SIGUSR2"},
+	{"perf", perf, "an event that sends SIGTRAP"},
+	{"dispatch", dispatch, "a system call that user dispatch answers with SIGSYS"},
+	{"overruns", overruns, "its SCHED_DEADLINE"},
+	{"no-tty", no_tty, "TIOCNOTTY"},
+	{"titled", titled, "TITLE: as its command line"},
+	{"thread-execs", thread_execs, "COMMAND...: by a second thread"},
+	{"vforks", vforks, "COMMAND..."},
+	{"adopts", adopts, "a zombie"},
 	{"turns", turns, "PATH COUNT: each signal only when the line of the one before has come"},
 	{"crowd", crowd, "PATH COUNT: that many clients, which read nothing, or as many as find room in its queue"},
 	{"passers", passers, "PATH COUNT: one after the other, they leave as soon as they have read something"},
