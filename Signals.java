@@ -1121,7 +1121,7 @@ final class Cgroups {
 final class Table {
     private static final String RED = "\u001b[1;31m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
 
-    private static final int WIDE = 160, ANCESTORS = 4; // that are named, where there is room
+    private static final int WIDE = 160, ANCESTORS = 4; // columns; those that are named where nothing is cut
     private static final int CLAIMS = 2;                // of them, whose command lines are shown
     private static final boolean ARROWS = Output.CHARSET.newEncoder().canEncode("→←");
     private static final String TO = ARROWS ? " → " : " -> ", FROM = ARROWS ? " ← " : " <- ";
@@ -1175,7 +1175,8 @@ final class Table {
         StringBuilder origin = new StringBuilder(" " + users.getOrDefault(uid, uid));
         if (parent == null && ppid > 0 && sender.pid > 0)
             origin.append(" < ").append(name(event.name(Event.SENDER + Event.PARENT))).append("[" + ppid + "]");
-        for (var each : above.subList(0, Math.min(columns() < WIDE ? 1 : ANCESTORS, above.size())))
+        int most = columns() < WIDE ? 1 : terminal ? 2 : ANCESTORS; // the command lines want some room, too
+        for (var each : above.subList(0, Math.min(most, above.size())))
             origin.append(" < ").append(name(each.name)).append("[" + each.pid + "]");
         String before = sender.cmdline;
         if (before != null) origin.append(": ").append(Text.harmless(before));
