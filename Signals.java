@@ -572,11 +572,10 @@ final class Signal {
     static final int SIGCHLD = 17, SIGCONT = 18, SIGURG = 23, SIGXCPU = 24, SIGXFSZ = 25, SIGIO = 29, SIGSYS = 31;
     static final int SIGRTMIN = 34, SIGRTMAX = 64; // as glibc counts
 
-    // include/uapi/asm-generic/siginfo.h, include/trace/events/signal.h
+    // include/uapi/asm-generic/siginfo.h
     static final int SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3, SI_ASYNCIO = -4;
     static final int SI_SIGIO = -5, SI_TKILL = -6, POLL_HUP = 6, SYS_SECCOMP = 1, TRAP_PERF = 6;
     static final int CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_CONTINUED = 6;
-    static final int TRACE_SIGNAL_DELIVERED = 0, TRACE_SIGNAL_IGNORED = 1;
 
     private static final String[] NAMES = names();
     private static final String[] RESULTS = "delivered ignored pending overflow lose_info".split(" ");
@@ -667,7 +666,7 @@ final class Processes {
     private static final int MOST = 8 << 20;           // characters, in names and command lines: the newest stay
     static final int CMDLINE_MAX = 1024;               // bytes
     private static final long TICK = 10_000_000;       // ns: USER_HZ, by which /proc tells a start
-    private static final long FRESH = 1_000_000_000;   // ns: no process is looked up in /proc more often
+    static final long FRESH = 1_000_000_000;           // ns: no process is looked up in /proc more often
     private static final int DEPTH = 16;               // of ancestors
 
     // struct process in signals.bpf.c
@@ -754,26 +753,36 @@ final class Processes {
     /** The process of that id and start, CLOCK_BOOTTIME in ns; below zero: the one that has that id now. */
     Process of(int pid, long start) {
         Process process = known.get(pid);
-        if (process == null || !process.began(start) || System.nanoTime() - process.seen > FRESH) look(pid, start);
-        process = known.get(pid);
+        boolean fresh = process != null && process.began(start) && System.nanoTime() - process.seen <= FRESH;
+        if (!fresh) process = look(pid, start);
         return process != null && process.began(start) ? process : new Process(pid, 0, start / TICK, null, null);
     }
 
-    /** Reads /proc, if it has a process of that id and start still; any, where start is below zero. */
-    private void look(int pid, long start) {
+    /** The process whose signal, or whose end, the event tells of: its sender, or the task that ran. */
+    Process sender(Event event) {
+        int reported = event.reported();
+        return reported != 0 ? of(reported, -1) : of(event.sender(Event.TGID), event.i64(Event.SENDER + Event.START));
+    }
+
+    /** Reads /proc, if it has a process of that id and start still; any, where start is below zero. What is known. */
+    private Process look(int pid, long start) {
         String stat = hasProc ? Kernel.text("/proc/" + pid + "/stat") : "";
         String[] fields = stat.substring(stat.lastIndexOf(')') + 1).split(" "); // "", state, ppid, … starttime
         Process old = known.get(pid);
         if (old != null) old.seen = System.nanoTime();
-        if (fields.length < 21 || start >= 0 && Long.parseLong(fields[20]) != start / TICK) return;
+        if (fields.length < 21) return old;
+        long began = Long.parseLong(fields[20]);
+        if (start >= 0 && began != start / TICK) return old;
         byte[] bytes = Kernel.bytes("/proc/" + pid + "/cmdline", CMDLINE_MAX + 1); // it may claim gigabytes
         String cmdline = cmdline(bytes, 0, bytes.length);
-        boolean same = old != null && old.start == Long.parseLong(fields[20]);
+        boolean same = old != null && old.start == began;
         if (cmdline == null && same) cmdline = old.cmdline; // a zombie has none
-        if (same && Objects.equals(cmdline, old.cmdline)) return;
-        put(new Process(pid, Integer.parseInt(fields[2]), Long.parseLong(fields[20]),
-            stat.substring(stat.indexOf('(') + 1, stat.lastIndexOf(')')), cmdline));
+        if (same && Objects.equals(cmdline, old.cmdline)) return old;
+        String name = stat.substring(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+        Process found = new Process(pid, Integer.parseInt(fields[2]), began, name, cmdline);
+        put(found);
         changes++;
+        return found;
     }
 
     /** The parent of that id, if it is not a later process of the same id. */
@@ -881,12 +890,13 @@ final class Json {
     private void sender(Event event) {
         int pid = event.sender(Event.TGID), loginuid = event.sender(Event.LOGINUID);
         int nspid = event.sender(Event.NSPID);
-        Processes.Process process = processes.of(pid, event.i64(Event.SENDER + Event.START));
+        Processes.Process process = processes.sender(event);
         number("pid", pid).number("tid", event.sender(Event.TID));
         number("uid", Integer.toUnsignedLong(event.sender(Event.UID)));
         if (loginuid != -1) number("loginuid", Integer.toUnsignedLong(loginuid));
         string("comm", event.name(Event.SENDER + Event.COMM)).string("cmdline", process.cmdline);
-        if (pid > 0) parents(event.sender(Event.PPID), event.name(Event.SENDER + Event.PARENT), process);
+        int ppid = event.sender(Event.PPID);
+        if (pid > 0) parents(ppid, event.name(Event.SENDER + Event.PARENT), processes.parent(ppid, process));
         if (nspid != pid) number("nspid", nspid);
         string("cgroup", processes.cgroups.path(event.i64(Event.SENDER + Event.CGROUP)));
         keepSender(event);
@@ -894,16 +904,15 @@ final class Json {
 
     /** Whom a report is about, where that is not the running task. */
     private void reported(Event event) {
-        Processes.Process process = processes.of(event.reported(), -1);
+        Processes.Process process = processes.sender(event);
         number("pid", process.pid).number("uid", Integer.toUnsignedLong(event.i32(Event.SI_UID)));
         string("comm", process.name).string("cmdline", process.cmdline);
         Processes.Process parent = processes.parent(process.ppid, process);
-        if (parent != null) parents(process.ppid, parent.name, process);
+        if (parent != null) parents(process.ppid, parent.name, parent);
         keepSender(event);
     }
 
-    private void parents(int ppid, String name, Processes.Process process) {
-        Processes.Process parent = processes.parent(ppid, process);
+    private void parents(int ppid, String name, Processes.Process parent) {
         number("ppid", ppid).string("parent", name).string("parent_cmdline", parent == null ? null : parent.cmdline);
         ancestors(processes.ancestors(parent));
     }
@@ -983,8 +992,6 @@ final class Json {
 
 /** The text of a part of the record. It is used again while that part stays the same, as it does in a storm. */
 final class Memo {
-    private static final long FRESH = 1_000_000_000; // ns: then a process may have another title
-
     private final int from, to; // the part
     private final byte[] part;
     private Cause cause;
@@ -999,7 +1006,7 @@ final class Memo {
     }
 
     boolean differs(Event event, Processes processes) {
-        return event.cause != cause || processes.changes != changes || event.sent - made > FRESH
+        return event.cause != cause || processes.changes != changes || event.sent - made > Processes.FRESH
             || !Arrays.equals(event.bytes, event.at + from, event.at + to, part, 0, part.length);
     }
 
@@ -1076,19 +1083,20 @@ final class Cgroups {
 
     /** Such as {@code /system.slice/cron.service}; null where it cannot be told. */
     String path(long id) {
-        if (paths.size() == MOST) paths.clear();
+        if (paths.size() >= MOST) paths.clear(); // a scan may find more
         return paths.computeIfAbsent(id, this::resolve);
     }
 
     /** Those that there are: most are told of when they have gone, with all that was in them. */
     void scan() {
+        if (mount.isEmpty()) return; // as a path, that is the current folder
         try (var folders = Files.walk(Path.of(mount))) {
             for (var each = folders.filter(Files::isDirectory).iterator(); each.hasNext();) {
                 Path folder = each.next();
                 paths.put((long) Files.getAttribute(folder, "unix:ino"), name("" + folder));
             }
         } catch (IOException | UncheckedIOException e) {
-            Log.debug("cgroups: " + e); // some went while they were read, or there are none
+            Log.debug("cgroups: " + e); // some went while they were read
         }
     }
 
@@ -1153,8 +1161,7 @@ final class Table {
         boolean sent = event.cause.sent, fatal = event.isFatal();
         String comm = name(event.name(Event.TARGET + Event.COMM));
         String process = name(event.name(Event.TARGET + Event.PROCESS));
-        Processes.Process sender = event.reported() != 0 ? processes.of(event.reported(), -1)
-            : processes.of(event.sender(Event.TGID), event.i64(Event.SENDER + Event.START));
+        Processes.Process sender = processes.sender(event);
         String name = name(event.reported() != 0 ? "" + sender.name : event.name(Event.SENDER + Event.COMM));
         row(fatal ? RED : "", origin(event, sender) + (sent ? "" : ")"),
             clock.format(Instant.ofEpochSecond(0, event.time)), fatal ? "!!" : "", Signal.shortName(signr),

@@ -156,7 +156,7 @@ const char dual_license[] SEC("license") = "Dual MIT/GPL";
 	else bpf_probe_read_kernel(&(dst), sizeof(dst), &(src)); \
 } while (0)
 
-// The verifier lets no typed pointer be moved by a number that it does not know: these read like all progs could.
+// For an address that is computed: the verifier lets no typed pointer be moved by a number that it does not know.
 #define probe(dst, src) bpf_probe_read_kernel(&(dst), sizeof(dst), src)
 
 // What comes of a signal, by the target's state under its siglock: prepare_signal() and complete_signal(), which choose

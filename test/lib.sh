@@ -103,7 +103,6 @@ ended() { # ended PID: awaits the end of a process of ours, and brings it about 
     wait "${1:-none}"
 } 2> /dev/null # bash tells of processes that signals end: here they are meant to
 
-quietly() { "$@"; } 2> /dev/null # quietly COMMAND...
 end() { kill "-${2:-TERM}" "${1:-none}" 2> /dev/null; ended "${1:-}"; } # end PID [SIGNAL]: a process of ours
 
 says() { # says STATUS PATTERN COMMAND...: the command ends so, with one line on standard error that matches
