@@ -137,9 +137,9 @@ public final class Signals {
             json.encode(event);
             if (table != null) table.add(event);
         }
-        long dropped = tracer.newlyDropped();
-        if (dropped > 0) json.encodeDropped(dropped);
-        if (dropped > 0 && table != null) table.addDropped(dropped);
+        Flood flood = tracer.flood();
+        if (flood != null) json.encode(flood);
+        if (flood != null && table != null) table.add(flood);
         server.broadcast(json);
         server.flush();
         return records;
@@ -541,6 +541,9 @@ final class Event {
     }
 }
 
+/** Signals that are without a record, as the ring buffer was full, and who sent most of them. */
+record Flood(long signals, int pid, String comm, long uid, int signr) { }
+
 /** {@code sent}: by the running task, the line's "sender"; else by the kernel, and that task is just its "context". */
 enum Cause {
     KILL("kill"), TKILL("tgkill"), QUEUE("sigqueue"), CHILD("child"), CGROUP("cgroup.kill"), PDEATH("its parent died"),
@@ -812,8 +815,11 @@ final class Json {
     // The longest line: two cgroups' paths and three command lines of nothing but escapes, six bytes for one.
     private static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + 3 * Processes.CMDLINE_MAX) + 4096;
 
+    /** So many processes may take turns, as in a flood of several, before one of their texts is made anew. */
+    private static final int MEMOS = 64;
+
     private static final byte[] PID = ascii("{\"pid\":"), SIGNR = ascii(",\"signr\":"), VALUE = ascii(",\"value\":");
-    private static final byte[] DROPPED = ascii("{\"dropped\":"), END = ascii("}\n");
+    private static final byte[] END = ascii("}\n");
     private static final byte[] DIGITS = new byte[200]; // of 0 to 99, two each
     static {
         for (int i = 0; i < 200; i++) DIGITS[i] = (byte) ('0' + (i % 2 == 0 ? i / 20 : i / 2 % 10));
@@ -824,49 +830,64 @@ final class Json {
     private static final int TIME_FRACTION = TIME.indexOf('.') + 1, FRACTION_DIGITS = 9;
 
     final byte[] text = new byte[Backlog.BLOCK_SIZE]; // whole lines
+    final List<Vital> vital = new ArrayList<>();
     int lines, size;
 
     private final boolean brief;
     private final StringBuilder draft = new StringBuilder();
     private final Processes processes;
-    private final Memo target = new Memo(0, Event.SENDER), sender = new Memo(Event.SENDER, Event.SIZE);
-    private int timeAt;  // where TIME stands in the target's text
+    private final Memo[] targets = new Memo[MEMOS], senders = new Memo[MEMOS]; // by the low bits of a thread's id
     private long second; // since the epoch: the one that date tells
     private byte[] date = ascii(TIME);
 
     Json(boolean brief, Processes processes) {
         this.brief = brief;
         this.processes = processes;
+        Arrays.setAll(targets, i -> new Memo(0, Event.SENDER));
+        Arrays.setAll(senders, i -> new Memo(Event.SENDER, Event.SIZE));
     }
 
     boolean hasRoom() { return text.length - size >= LINE_MAX; }
-    void clear() { lines = size = 0; }
 
-    /** Writes the line that tells of signals unrecorded. */
-    void encodeDropped(long signals) { put(DROPPED).number(signals).end(); }
+    void clear() {
+        lines = size = 0;
+        vital.clear();
+    }
+
+    /** Writes the line that tells of signals unrecorded: {@code {"dropped":9,"most":{"pid":671,…}}}. */
+    void encode(Flood flood) {
+        number("pid", flood.pid()).string("comm", flood.comm()).number("uid", flood.uid()).number("signr", flood.signr());
+        draft.setCharAt(0, '{');
+        draft.insert(0, "{\"dropped\":" + flood.signals() + ",\"most\":").append('}');
+        put(draft.toString().getBytes(UTF_8)).end();
+        draft.setLength(0);
+    }
 
     /** Writes the event's line. */
     void encode(Event event) {
+        int pid = event.i32(Event.PID), signr = event.i32(Event.SIGNR);
         if (brief) {
-            put(PID).number(event.i32(Event.PID)).put(SIGNR).number(event.i32(Event.SIGNR)).end();
+            put(PID).number(pid).put(SIGNR).number(signr).end();
             return;
         }
-        if (target.differs(event, processes)) target(event);
-        if (event.reported() != 0) reported(event);
-        else if (sender.differs(event, processes)) sender(event);
+        Memo target = targets[(pid + 5 * signr) % MEMOS], sender = senders[event.sender(Event.TID) % MEMOS];
+        if (target.differs(event, processes)) target(event, target);
+        if (event.reported() != 0) reported(event, sender);
+        else if (sender.differs(event, processes)) sender(event, sender);
         int start = size;
-        put(target.text).time(start + timeAt, event.time);
+        if (event.isFatal() || event.effect() == Effect.STOPS) vital.add(new Vital(start, event.isFatal()));
+        put(target.text).time(start + target.timeAt, event.time);
         if (event.hasValue()) put(VALUE).number(event.value);
         put(sender.text).end();
     }
 
-    private void target(Event event) {
+    private void target(Event event, Memo memo) {
         int signr = event.i32(Event.SIGNR), code = event.i32(Event.CODE), result = event.i32(Event.RESULT);
         int tgid = event.target(Event.TGID), nspid = event.target(Event.NSPID);
         String comm = event.name(Event.TARGET + Event.COMM), process = event.name(Event.TARGET + Event.PROCESS);
         number("pid", event.i32(Event.PID)).number("signr", signr).name("signal", Signal.name(signr), signr);
         string("time", TIME);
-        timeAt = draft.length() - TIME.length() - 1;
+        memo.timeAt = draft.length() - TIME.length() - 1;
         string("comm", comm).number("tgid", tgid).string("process", process.equals(comm) ? null : process);
         string("cmdline", processes.of(tgid, event.i64(Event.TARGET + Event.START)).cmdline);
         number("uid", Integer.toUnsignedLong(event.target(Event.UID)));
@@ -883,11 +904,11 @@ final class Json {
         if (event.cause == Cause.SECCOMP || event.cause == Cause.DISPATCH)
             number("syscall", event.i32(Event.SYSCALL)).string("arch", Signal.arch(event.i32(Event.ARCH)));
         draft.setCharAt(0, '{');
-        target.keep(event, processes, draft);
+        memo.keep(event, processes, draft);
     }
 
     /** Who sent it, or who was running. */
-    private void sender(Event event) {
+    private void sender(Event event, Memo memo) {
         int pid = event.sender(Event.TGID), loginuid = event.sender(Event.LOGINUID);
         int nspid = event.sender(Event.NSPID);
         Processes.Process process = processes.sender(event);
@@ -899,17 +920,17 @@ final class Json {
         if (pid > 0) parents(ppid, event.name(Event.SENDER + Event.PARENT), processes.parent(ppid, process));
         if (nspid != pid) number("nspid", nspid);
         string("cgroup", processes.cgroups.path(event.i64(Event.SENDER + Event.CGROUP)));
-        keepSender(event);
+        keepSender(event, memo);
     }
 
     /** Whom a report is about, where that is not the running task. */
-    private void reported(Event event) {
+    private void reported(Event event, Memo memo) {
         Processes.Process process = processes.sender(event);
         number("pid", process.pid).number("uid", Integer.toUnsignedLong(event.i32(Event.SI_UID)));
         string("comm", process.name).string("cmdline", process.cmdline);
         Processes.Process parent = processes.parent(process.ppid, process);
         if (parent != null) parents(process.ppid, parent.name, parent);
-        keepSender(event);
+        keepSender(event, memo);
     }
 
     private void parents(int ppid, String name, Processes.Process parent) {
@@ -917,10 +938,10 @@ final class Json {
         ancestors(processes.ancestors(parent));
     }
 
-    private void keepSender(Event event) {
+    private void keepSender(Event event, Memo memo) {
         draft.setCharAt(0, '{');
         draft.insert(0, event.cause.sent ? ",\"sender\":" : ",\"context\":").append('}');
-        sender.keep(event, processes, draft);
+        memo.keep(event, processes, draft);
     }
 
     private void ancestors(List<Processes.Process> ancestors) {
@@ -998,6 +1019,7 @@ final class Memo {
     private int changes;
     private long made;
     byte[] text;
+    int timeAt; // where Json.TIME stands in it
 
     Memo(int from, int to) {
         this.from = from;
@@ -1151,8 +1173,9 @@ final class Table {
         row(BOLD, "", "TIME", "", "SIGNAL", "TARGET", "CAUSE", "SENDER");
     }
 
-    void addDropped(long signals) {
-        Output.OUT.print("-- " + signals + " signals are missing: the ring buffer was full\n");
+    void add(Flood flood) {
+        Output.OUT.print("-- " + flood.signals() + " signals are missing: the ring buffer was full, most of it with "
+            + Signal.shortName(flood.signr()) + " from " + name("" + flood.comm()) + "[" + flood.pid() + "]\n");
     }
 
     void add(Event event) {
@@ -1265,6 +1288,9 @@ final class Table {
 // Every line is written once, into the backlog; each client walks through the backlog at its own pace. One that falls
 // too far behind misses whole lines, and reads how many.
 
+/** Where a line begins that no flood may hide: of what ends a process, or else of what stops one. */
+record Vital(int at, boolean fatal) { }
+
 /** The newest lines, in a ring of blocks that grows while a client needs it; then the oldest block is overwritten. */
 final class Backlog {
     static final int BLOCK_SIZE = 256 << 10;
@@ -1275,10 +1301,23 @@ final class Backlog {
     /** Whole lines. */
     static final class Block {
         final ByteBuffer text = ByteBuffer.allocateDirect(BLOCK_SIZE);
+        final List<Vital> vital = new ArrayList<>();
         int lines;
         Block next;
 
         Block(Block next) { this.next = next == null ? this : next; }
+
+        /** Where the line ends that has a byte there. */
+        int lineEnd(int at) {
+            while (text.get(at) != '\n') at++;
+            return at + 1;
+        }
+
+        int linesFrom(int at) {
+            int lines = 0;
+            for (; at < text.position(); at = lineEnd(at)) lines++;
+            return lines;
+        }
     }
 
     Block newest = new Block(null);
@@ -1287,6 +1326,7 @@ final class Backlog {
     boolean hasRoom(Json batch) { return newest.text.remaining() >= batch.size; }
 
     void append(Json batch) {
+        for (Vital line : batch.vital) newest.vital.add(new Vital(newest.text.position() + line.at(), line.fatal()));
         newest.text.put(batch.text, 0, batch.size);
         newest.lines += batch.lines;
     }
@@ -1307,6 +1347,7 @@ final class Backlog {
 
     void clear() {
         newest.text.clear();
+        newest.vital.clear();
         newest.lines = 0;
     }
 }
@@ -1319,7 +1360,9 @@ final class Client {
     Backlog.Block block;     // the next byte to send is in this block,
     private int offset;      // at this place
     private long lost;       // lines overwritten before they were sent, not yet told
-    private ByteBuffer pending = ByteBuffer.allocate(0); // goes first: the rest of a line begun, or {"lost":n}
+    private final Deque<ByteBuffer> kept = new ArrayDeque<>(); // goes first: lines of blocks overwritten, {"lost":n}
+    private int keptSize;    // bytes
+    private static final int KEPT_MAX = 4 * Backlog.BLOCK_SIZE;
     private final AFUNIXSocketChannel channel;
 
     Client(AFUNIXSocketChannel channel, Backlog backlog) throws IOException {
@@ -1333,11 +1376,13 @@ final class Client {
     /** Sends all there is, or as much as the socket takes. */
     void send(Backlog backlog) throws IOException {
         for (full = false; !full && !hasAll(backlog);) {
-            if (pending.hasRemaining()) {
-                channel.write(pending);
-                full = pending.hasRemaining();
+            if (!kept.isEmpty()) {
+                keptSize -= channel.write(kept.peek());
+                full = kept.peek().hasRemaining();
+                if (!full) kept.poll();
             } else if (lost > 0) {
-                pending = ByteBuffer.wrap(("{\"lost\":" + lost + "}\n").getBytes(ISO_8859_1));
+                kept.add(ByteBuffer.wrap(Json.ascii("{\"lost\":" + lost + "}\n")));
+                keptSize += kept.peek().remaining();
                 lost = 0;
             } else if (offset < block.text.position()) {
                 offset += channel.write(block.text.duplicate().flip().position(offset));
@@ -1350,22 +1395,33 @@ final class Client {
     }
 
     boolean hasAll(Backlog backlog) {
-        return block == backlog.newest && offset == block.text.position() && lost == 0 && !pending.hasRemaining();
+        return block == backlog.newest && offset == block.text.position() && lost == 0 && kept.isEmpty();
     }
 
     /** The backlog, which has nothing more for anybody, uses its block again from the start. */
     void rewind() { offset = 0; }
 
-    /** Before a block is overwritten: who stands in it keeps the rest of a line begun, and misses the other lines. */
+    /**
+     * Before a block is overwritten: who stands in it keeps the rest of a line begun, and vital lines. Stops get half the
+     * room, as anybody can flood with them.
+     */
     void leave(Backlog.Block old) {
         if (block != old) return;
-        int next = offset, end = old.text.position();
-        while (next > 0 && old.text.get(next - 1) != '\n') next++;
-        if (next > offset) pending = ByteBuffer.allocate(next - offset).put(0, old.text, offset, next - offset);
-        if (next == 0) lost += old.lines;
-        else for (int i = next; i < end; i++) if (old.text.get(i) == '\n') lost++;
+        int start = offset == 0 ? 0 : old.lineEnd(offset - 1);
+        if (start > offset) keep(old, offset, start);
+        lost += start == 0 ? old.lines : old.linesFrom(start);
+        for (Vital line : old.vital) {
+            if (line.at() < start || keptSize > (line.fatal() ? KEPT_MAX : KEPT_MAX / 2)) continue;
+            keep(old, line.at(), old.lineEnd(line.at()));
+            lost--;
+        }
         block = old.next;
         offset = 0;
+    }
+
+    private void keep(Backlog.Block old, int from, int to) {
+        kept.add(ByteBuffer.allocate(to - from).put(0, old.text, from, to - from));
+        keptSize += to - from;
     }
 
     /** Throws away what the client writes. */
@@ -1649,6 +1705,7 @@ final class Library implements Callable<Void> {
 final class Tracer {
     // struct shared in signals.bpf.c
     private static final long LISTENING = at("listening"), PARKED = at("parked"), DROPPED = at("dropped");
+    private static final long SUSPECT = at("suspect"), VOTES = at("votes");
     private static final long VICTIMS = at("victims"), VICTIM_SIZE = 16, VICTIM_TIME = 8;
     private static final long SIZE = BpfObject.SIGNALS.types.size("shared");
     private static final VarHandle WORD = JAVA_INT.varHandle(), COUNTER = JAVA_LONG.varHandle();
@@ -1673,6 +1730,7 @@ final class Tracer {
         shared = Kernel.mmap(bss, 0, SIZE, true);
         brief = options.brief && options.sender == 0 && !options.print; // the others need a whole record
         shared.set(JAVA_LONG, at("signals"), options.signals);
+        shared.set(JAVA_LONG, at("ring"), options.ring);
         shared.set(JAVA_INT, at("target"), options.target);
         shared.set(JAVA_INT, at("sender"), options.sender);
         shared.set(JAVA_INT, at("fatal"), options.fatal ? 1 : 0);
@@ -1752,11 +1810,15 @@ final class Tracer {
         VarHandle.fullFence();
     }
 
-    /** Signals that went unrecorded since the last call, because the ring buffer was full. */
-    long newlyDropped() {
-        long now = (long) COUNTER.getOpaque(shared, DROPPED), before = droppedBefore;
+    /** What went unrecorded since the last call; null for nothing. Then the vote on who sent it begins anew. */
+    Flood flood() {
+        long now = (long) COUNTER.getOpaque(shared, DROPPED), signals = now - droppedBefore;
+        if (signals == 0) return null;
         droppedBefore = now;
-        return now - before;
+        long suspect = (long) COUNTER.getOpaque(shared, SUSPECT);
+        COUNTER.setOpaque(shared, VOTES, 0L);
+        int pid = (int) suspect >>> 8;
+        return new Flood(signals, pid, processes.of(pid, -1).name, suspect >>> 32, (int) suspect & 0xFF);
     }
 }
 
@@ -1916,7 +1978,7 @@ final class Bpf {
 /** signals.bpf.o as clang wrote it. Its CRC says that it belongs to this source, so nothing else is checked. */
 final class BpfObject {
     /** Of its bytes: test/build sets it. */
-    private static final int CRC = 0x6687bd1a;
+    private static final int CRC = 0xb8ec4ac2;
 
     private static final int SHDR_SIZE = 64, SYM_SIZE = 24, REL_SIZE = 16, RELO_SIZE = 16; // linux/elf.h, linux/bpf.h
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;

@@ -25,6 +25,7 @@ typedef unsigned long long u64;
 // include/uapi/linux/bpf.h
 static u64 (*const bpf_ktime_get_ns)(void) = (void *) 5;
 static u64 (*const bpf_get_current_pid_tgid)(void) = (void *) 14;
+static u64 (*const bpf_get_current_uid_gid)(void) = (void *) 15;
 static void *(*const bpf_get_current_task)(void) = (void *) 35;
 static u64 (*const bpf_get_current_cgroup_id)(void) = (void *) 80;
 static long (*const bpf_probe_read_user)(void *dst, u32 size, const void *src) = (void *) 112;
@@ -35,7 +36,7 @@ static void (*const bpf_ringbuf_discard)(void *sample, u64 flags) = (void *) 133
 static u64 (*const bpf_ringbuf_query)(void *ringbuf, u64 flags) = (void *) 134;
 static void *(*const bpf_get_current_task_btf)(void) = (void *) 158; // since Linux 5.11
 enum { BPF_MAP_TYPE_RINGBUF = 27, BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
-enum { BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE };
+enum { BPF_RB_AVAIL_DATA };
 
 // include/linux/signal_types.h, sched.h, sched/signal.h, sched/jobctl.h; include/trace/events/signal.h
 enum { SEND_SIG_NOINFO, SEND_SIG_PRIV, PF_EXITING = 4, JOBCTL_TRAP_FREEZE = 1 << 23 };
@@ -137,7 +138,9 @@ struct shared {
 	u32 listening;                // somebody wants records
 	u32 parked;                   // the reader sleeps, or is about to: wake it
 	u32 pad_marked;               // set here: how many victims the OOM killer has chosen
+	u64 ring;                     // set there: the ring buffer's size, bytes
 	u64 dropped;                  // signals without a record, as the ring buffer was full
+	u64 suspect, votes;           // who sent most of them: uid << 32 | tgid << 8 | signr; see drop()
 	struct { u64 pid, time; } victims[VICTIMS]; // the newest; CLOCK_MONOTONIC, ns
 };
 volatile struct shared shared;
@@ -252,6 +255,26 @@ INLINE u8 is_wanted(u32 signr, s32 code, u8 from_kernel, u32 tgid, u32 sender)
 	return !(code >= POLL_IN && code <= POLL_HUP) && !(from_kernel && signr == SIGIO);
 }
 
+// A flood must hide nobody: what ends a process may fill the whole ring buffer, what stops one seven eighths of it, all
+// else six. Nobody can flood with deaths, but with stops anybody can: by SIGSTOP and SIGCONT in turns.
+INLINE u8 is_fuller_than(u8 eighths)
+{
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) * 8 > shared.ring * eighths;
+}
+
+// The suspect is found by a majority vote (Boyer and Moore): it is right if it sent more than half of what was dropped.
+INLINE int drop(u32 signr)
+{
+	u64 suspect = bpf_get_current_uid_gid() << 32 | bpf_get_current_pid_tgid() >> 32 << 8 | signr;
+	u64 votes = shared.votes;
+
+	__sync_fetch_and_add(&shared.dropped, 1);
+	if (!votes)
+		shared.suspect = suspect;
+	shared.votes = shared.suspect == suspect ? votes + 1 : votes - 1;
+	return 0;
+}
+
 // Wakes the reader if it sleeps: once, as a wake-up costs the sender of the signal ten times what this prog does.
 INLINE void submit(void *sample)
 {
@@ -333,10 +356,10 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 {
 	struct task_struct *task = (void *) ctx[2];
 	struct siginfo info = {};
-	u32 signr = ctx[0], tgid = 0;
+	u32 signr = ctx[0], tgid = 0, sender = bpf_get_current_pid_tgid() >> 32;
 	u64 pointer = 0;
 	struct event *e;
-	u8 effect = 0;
+	u8 effect = 0, scarce, death;
 
 	// filter, the cheapest question first
 	if (!shared.listening || !(shared.signals >> ((signr - 1) & 63) & 1))
@@ -348,19 +371,22 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	else
 		info.code = pointer == SEND_SIG_NOINFO ? SI_USER : SI_KERNEL;
 	read(tgid, task->tgid);
-	if (!is_wanted(signr, info.code, pointer == SEND_SIG_PRIV, tgid, bpf_get_current_pid_tgid() >> 32))
+	if (!is_wanted(signr, info.code, pointer == SEND_SIG_PRIV, tgid, sender))
 		return 0;
-	if (shared.fatal || !shared.brief)
+	scarce = is_fuller_than(6);
+	if (shared.fatal || !shared.brief || scarce)
 		effect = effect_of(signr, task, ctx[3], ctx[4], typed);
-	if (shared.fatal && effect != KILLS && effect != CORE
-	    && !(signr == SIGCHLD && (info.code == CLD_KILLED || info.code == CLD_DUMPED)))
-		return 0;
+	// the report of a child's death; one to itself can be forged, with rt_sigqueueinfo(2)
+	death = signr == SIGCHLD && (info.code == CLD_KILLED || info.code == CLD_DUMPED) && tgid != sender;
+	if (!death && effect != KILLS && effect != CORE
+	    && (shared.fatal || (scarce && (effect != STOPS || is_fuller_than(7)))))
+		return shared.fatal ? 0 : drop(signr);
 
 	// reserve a sample, fill it, and hand it over. The verifier insists on constant sizes.
 	if (shared.brief) {
 		e = bpf_ringbuf_reserve(&events, BRIEF, 0);
 		if (!e)
-			goto dropped;
+			return drop(signr);
 		read(e->pid, task->pid);
 		e->signr = signr;
 		submit(e);
@@ -368,7 +394,7 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	}
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e)
-		goto dropped;
+		return drop(signr);
 	read(e->pid, task->pid);
 	e->signr = signr;
 	e->time = bpf_ktime_get_ns();
@@ -383,9 +409,6 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	describe(&e->sender, current, typed);
 	add_evidence(e, task, current, typed);
 	submit(e);
-	return 0;
-dropped:
-	__sync_fetch_and_add(&shared.dropped, 1);
 	return 0;
 }
 
@@ -435,8 +458,7 @@ INLINE int record_process(struct process *p, struct task_struct *task, s32 cmdli
 	probe(p->process_comm, &task->comm);
 	probe(set, &task->cgroups);
 	probe(parents_set, &parent->cgroups);
-	if (set != parents_set
-	    || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) * 4 > bpf_ringbuf_query(&events, BPF_RB_RING_SIZE))
+	if (set != parents_set || is_fuller_than(2))
 		submit(p);
 	else
 		bpf_ringbuf_submit(p, BPF_RB_NO_WAKEUP);

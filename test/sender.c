@@ -281,6 +281,33 @@ static void adopts(void)
 
 // Clients, and others at the socket's path
 
+static void floods(void) { // itself, for SIGKILL its zombie, for SIGSTOP a child that it continues each time
+	int signr = number(0);
+	pid_t target = signr == SIGKILL || signr == SIGSTOP ? fork() : getpid();
+	if (!target && signr == SIGKILL)
+		_exit(0);
+	if (!target)
+		for (prctl(PR_SET_PDEATHSIG, SIGKILL);;) getppid();
+	signal(SIGUSR1, SIG_IGN);
+	heed_term();
+	for (say_pid(); !stopped;) {
+		kill(target, signr);
+		if (signr == SIGSTOP)
+			kill(target, SIGCONT);
+	}
+}
+
+static void kills(void) { // children, one after the other
+	say_pid();
+	for (long i = number(0); i > 0; i--) {
+		pid_t child = fork();
+		if (!child)
+			rest();
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+}
+
 static struct sockaddr_un address; // of the path that may be the first argument
 static int client(int flags) { // or -1
 	int fd = socket(AF_UNIX, SOCK_STREAM | flags, 0);
@@ -439,6 +466,8 @@ static const struct { const char *name; void (*go)(void); const char *arguments;
 	{"thread-execs", thread_execs, "COMMAND...: by a second thread"},
 	{"vforks", vforks, "COMMAND..."},
 	{"adopts", adopts, "a zombie"},
+	{"floods", floods, "SIGNR: until SIGTERM"},
+	{"kills", kills, "COUNT: children of its own"},
 	{"turns", turns, "PATH COUNT: each signal only when the line of the one before has come"},
 	{"crowd", crowd, "PATH COUNT: that many clients, which read nothing, or as many as find room in its queue"},
 	{"passers", passers, "PATH COUNT: one after the other, they leave as soon as they have read something"},
