@@ -88,6 +88,7 @@ public final class Signals {
     private final Table table; // null without --print
     private final Json json;
     private final boolean sentOnly;
+    private final List<Who> to;
 
     private Signals(Options options) {
         Log.verbose = options.verbose;
@@ -98,7 +99,8 @@ public final class Signals {
             server = new Server(options);
         }
         json = new Json(options.brief, tracer.processes);
-        sentOnly = options.sender != 0;
+        to = options.to;
+        sentOnly = !options.from.isEmpty();
         Log.info("unix socket listening on " + options.socket);
         Log.info("awaiting for new connections");
         table = options.print ? new Table(tracer.processes) : null; // below these, where both go to one terminal
@@ -132,7 +134,7 @@ public final class Signals {
     private int tell() {
         int records = 0;
         for (Event event; (event = tracer.next()) != null; records++) {
-            if (sentOnly && !event.cause.sent) continue;
+            if (sentOnly && !event.cause.sent || event.failed() && !isForThese(event)) continue;
             if (!json.hasRoom()) server.broadcast(json);
             json.encode(event);
             if (table != null) table.add(event);
@@ -143,6 +145,12 @@ public final class Signals {
         server.broadcast(json);
         server.flush();
         return records;
+    }
+
+    /** Of signals that could not be sent, the kernel has no target to look at. */
+    private boolean isForThese(Event failed) {
+        Processes.Process asked = tracer.processes.asked(failed);
+        return to.isEmpty() || to.stream().anyMatch(who -> who.pid() == asked.pid || who.name().equals(asked.name));
     }
 }
 
@@ -155,10 +163,13 @@ final class Options {
 
               -s, --signal LIST   only these: names or numbers, comma-separated; ^LIST all
                                   but these
-              -p, --pid PID       only signals sent to this process or one of its threads
-              -f, --from PID      only signals sent by this process
+              -t, --to WHO        only signals sent to these: PIDs, names, or cgroups' paths
+                                  such as /system.slice; comma-separated
+              -p, --pid PID       the same as --to PID
+              -f, --from WHO      only signals sent by these
                   --fatal         only what ends a process, and the report of a child so
                                   ended
+                  --failed        also signals that could not be sent
                   --print         also show them here, as a table
                   --socket PATH   default /var/run/signals
                   --group NAME    let this group connect
@@ -171,13 +182,11 @@ final class Options {
             Exit status: 0 stopped, 1 could not start or run, 2 usage
             """;
 
-    private static final int PID_MAX_LIMIT = 4_194_304; // include/linux/threads.h
-
     long signals = ~0L;    // bit n-1: signal n is asked for
-    int target, sender;    // 0: any
+    final List<Who> to = new ArrayList<>(), from = new ArrayList<>(); // none: anybody
     Path socket = Path.of("/var/run/signals");
     String group, answer;  // null: none; what to print instead of running, or null
-    boolean brief, print, fatal, verbose;
+    boolean brief, print, fatal, failed, verbose;
     long ring = 8 << 20;   // bytes
     private final Deque<String> words;
     private final Set<String> given = new HashSet<>(); // options that have got their value
@@ -188,9 +197,11 @@ final class Options {
         for (String option; (option = next()) != null;) {
             switch (option) {
                 case "-s", "--signal" -> signals = Signal.mask(value("--signal"));
-                case "-p", "--pid" -> target = pid("--pid");
-                case "-f", "--from" -> sender = pid("--from");
+                case "-t", "--to" -> to.addAll(who("--to"));
+                case "-p", "--pid" -> to.addAll(who("--pid"));
+                case "-f", "--from" -> from.addAll(who("--from"));
                 case "--fatal" -> fatal = true;
+                case "--failed" -> failed = true;
                 case "--print" -> print = true;
                 case "--socket" -> socket = path("--socket");
                 case "--group" -> group = value("--group");
@@ -235,11 +246,11 @@ final class Options {
         }
     }
 
-    private int pid(String option) {
-        String value = value(option);
-        int pid = value.matches("[0-9]{1,7}") ? Integer.parseInt(value) : 0;
-        if (pid > 0 && pid <= PID_MAX_LIMIT) return pid;
-        throw Failure.usage(option + " " + value, "a process id is expected");
+    private List<Who> who(String option) {
+        List<Who> who = new ArrayList<>();
+        for (String word : value(option).split(",", -1)) who.add(Who.of(word, option));
+        if (who.size() <= Who.MOST) return who;
+        throw Failure.usage(option, "at most " + Who.MOST + " are possible");
     }
 
     private long size(String option) {
@@ -248,6 +259,22 @@ final class Options {
         long size = digits.matches("[0-9]{1,10}") ? Long.parseLong(digits) << 10 * unit : 0;
         if (size >= Kernel.PAGE_SIZE && size <= 1 << 30 && Long.bitCount(size) == 1) return size;
         throw Failure.usage(option + " " + value, "a power of two is expected, from a page to 1G, such as 8M");
+    }
+}
+
+/** Whom --to or --from asks for: a process, all of a name, or all in a cgroup and below it; the other two are 0, "". */
+record Who(long pid, long cgroup, String name) {
+    static final int MOST = 8; // WANTED_MAX in signals.bpf.c
+    private static final int PID_MAX_LIMIT = 4_194_304; // include/linux/threads.h
+
+    static Who of(String word, String option) {
+        String what = option + " " + word;
+        if (word.startsWith("/")) return new Who(0, Cgroups.id(word, what), "");
+        if (word.isEmpty()) throw Failure.usage(what, "process ids, names, or paths of cgroups are expected");
+        if (!word.matches("[0-9]+")) return new Who(0, 0, word);
+        long pid = word.length() < 8 ? Long.parseLong(word) : 0;
+        if (pid > 0 && pid <= PID_MAX_LIMIT) return new Who(pid, 0, "");
+        throw Failure.usage(what, "process ids go from 1 to " + PID_MAX_LIMIT);
     }
 }
 
@@ -401,6 +428,11 @@ final class Event {
     static final int COMM_SIZE = 16;
     private static final int SCHED_FIFO = 1, SCHED_RR = 2, SCHED_DEADLINE = 6; // include/uapi/linux/sched.h
 
+    /** By the system calls that failed, as signals.bpf.c counts them. */
+    static final int BY_PIDFD = 3;
+    private static final Cause[] FAILED =
+        {Cause.KILL, Cause.TKILL, Cause.QUEUE, Cause.KILL, Cause.TKILL, Cause.QUEUE};
+
     private static int at(String member) { return BpfObject.SIGNALS.types.offset("event", member); }
     private static int who(String member) { return BpfObject.SIGNALS.types.offset("who", member); }
 
@@ -422,7 +454,7 @@ final class Event {
     void read(long clock) {
         sent = take(TIME);
         time = sent + clock;
-        cause = flag(HAS_INFO) ? causeByCode() : i32(CODE) == Signal.SI_USER ? causeWithoutInfo() : causeByKernel();
+        cause = failed() ? FAILED[i32(CODE)] : flag(HAS_INFO) ? causeByCode() : i32(CODE) == Signal.SI_USER ? causeWithoutInfo() : causeByKernel();
         if (!hasValue()) return;
         value = take(VALUE);
         if (value >>> 32 == 0) value = (int) value; // a sigval is an int or a pointer
@@ -503,6 +535,9 @@ final class Event {
     }
 
     private boolean isNamespaceInit(int who) { return i32(who + NSPID) == 1 && i32(who + TGID) != 1; }
+    /** It could not be sent: result is an errno, negated, and what is known is what was asked for, and by whom. */
+    boolean failed() { return i32(RESULT) < 0; }
+
     boolean isForRunningThread() { return !flag(GROUP) && i32(PID) == sender(TID); }
 
     /** SIGKILL to a process from the kernel itself. The end of a pid namespace looks so too, but its sender exits. */
@@ -526,13 +561,13 @@ final class Event {
     /** The codes that come with a union sigval. */
     boolean hasValue() {
         int code = i32(CODE);
-        return code == Signal.SI_QUEUE || code <= Signal.SI_TIMER && code >= Signal.SI_ASYNCIO;
+        return !failed() && (code == Signal.SI_QUEUE || code <= Signal.SI_TIMER && code >= Signal.SI_ASYNCIO);
     }
 
     Effect effect() { return Effect.ALL[bytes[at + EFFECT]]; }
 
     /** A process ends: this one, or the child that it is told of. */
-    boolean isFatal() { return effect() == Effect.KILLS || effect() == Effect.CORE || tellsOfDeath(); }
+    boolean isFatal() { return !failed() && (effect() == Effect.KILLS || effect() == Effect.CORE || tellsOfDeath()); }
 
     /** The process that a report is about where the running task is another: its tracer, or its parent that exits. */
     int reported() {
@@ -767,6 +802,15 @@ final class Processes {
         return reported != 0 ? of(reported, -1) : of(event.sender(Event.TGID), event.i64(Event.SENDER + Event.START));
     }
 
+    /** For whom a signal was that could not be sent, by the id that its sender used. */
+    Process asked(Event event) {
+        int pid = event.i32(Event.PID), sender = event.sender(Event.TGID);
+        Matcher pidfd = Pattern.compile("Pid:\\s*(-?\\d+)").matcher(Kernel.text("/proc/" + sender + "/fdinfo/" + pid));
+        if (event.i32(Event.CODE) == Event.BY_PIDFD) pid = pidfd.find() ? Integer.parseInt(pidfd.group(1)) : -1;
+        boolean isOurs = pid > 0 && event.sender(Event.NSPID) == sender; // an id in its own namespace means another
+        return isOurs ? of(pid, -1) : new Process(pid, 0, 0, null, null);
+    }
+
     /** Reads /proc, if it has a process of that id and start still; any, where start is below zero. What is known. */
     private Process look(int pid, long start) {
         String stat = hasProc ? Kernel.text("/proc/" + pid + "/stat") : "";
@@ -866,12 +910,13 @@ final class Json {
     /** Writes the event's line. */
     void encode(Event event) {
         int pid = event.i32(Event.PID), signr = event.i32(Event.SIGNR);
-        if (brief) {
+        if (brief && !event.failed()) {
             put(PID).number(pid).put(SIGNR).number(signr).end();
             return;
         }
-        Memo target = targets[(pid + 5 * signr) % MEMOS], sender = senders[event.sender(Event.TID) % MEMOS];
-        if (target.differs(event, processes)) target(event, target);
+        Memo target = targets[Math.floorMod(pid + 5 * signr, MEMOS)], sender = senders[event.sender(Event.TID) % MEMOS];
+        if (event.failed()) failed(event, target);
+        else if (target.differs(event, processes)) target(event, target);
         if (event.reported() != 0) reported(event, sender);
         else if (sender.differs(event, processes)) sender(event, sender);
         int start = size;
@@ -885,9 +930,7 @@ final class Json {
         int signr = event.i32(Event.SIGNR), code = event.i32(Event.CODE), result = event.i32(Event.RESULT);
         int tgid = event.target(Event.TGID), nspid = event.target(Event.NSPID);
         String comm = event.name(Event.TARGET + Event.COMM), process = event.name(Event.TARGET + Event.PROCESS);
-        number("pid", event.i32(Event.PID)).number("signr", signr).name("signal", Signal.name(signr), signr);
-        string("time", TIME);
-        memo.timeAt = draft.length() - TIME.length() - 1;
+        begin(event.i32(Event.PID), signr, memo);
         string("comm", comm).number("tgid", tgid).string("process", process.equals(comm) ? null : process);
         string("cmdline", processes.of(tgid, event.i64(Event.TARGET + Event.START)).cmdline);
         number("uid", Integer.toUnsignedLong(event.target(Event.UID)));
@@ -903,8 +946,22 @@ final class Json {
         if (event.cause == Cause.FAULT && code != Signal.SI_KERNEL) string("addr", hex(event.i64(Event.ADDR)));
         if (event.cause == Cause.SECCOMP || event.cause == Cause.DISPATCH)
             number("syscall", event.i32(Event.SYSCALL)).string("arch", Signal.arch(event.i32(Event.ARCH)));
-        draft.setCharAt(0, '{');
         memo.keep(event, processes, draft);
+    }
+
+    /** What somebody asked for in vain. */
+    private void failed(Event event, Memo memo) {
+        Processes.Process asked = processes.asked(event);
+        begin(asked.pid, event.i32(Event.SIGNR), memo);
+        string("process", asked.name).string("cause", event.cause.word);
+        string("result", Kernel.errnoName(-event.i32(Event.RESULT)));
+        memo.keep(event, processes, draft);
+    }
+
+    private void begin(int pid, int signr, Memo memo) {
+        draft.append("{\"pid\":").append(pid);
+        number("signr", signr).name("signal", Signal.name(signr), signr).string("time", TIME);
+        memo.timeAt = draft.length() - TIME.length() - 1;
     }
 
     /** Who sent it, or who was running. */
@@ -1100,8 +1157,8 @@ final class Cgroups {
     private static final int MOST = 8192, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
 
     private final Map<Long, String> paths = new HashMap<>();
-    private final String mount = mount();
-    private final int mountFd = Kernel.open(mount, 0);
+    private static final String MOUNT = mount();
+    private final int mountFd = Kernel.open(MOUNT, 0);
 
     /** Such as {@code /system.slice/cron.service}; null where it cannot be told. */
     String path(long id) {
@@ -1109,10 +1166,19 @@ final class Cgroups {
         return paths.computeIfAbsent(id, this::resolve);
     }
 
+    /** Of the cgroup at that path, which may begin with where they are mounted. */
+    static long id(String path, String what) {
+        try {
+            return (long) Files.getAttribute(Path.of(path.startsWith(MOUNT) ? path : MOUNT + path), "unix:ino");
+        } catch (IOException | InvalidPathException e) {
+            throw new Failure(what, "ENOENT", "there is no such cgroup; systemd-cgls lists them");
+        }
+    }
+
     /** Those that there are: most are told of when they have gone, with all that was in them. */
     void scan() {
-        if (mount.isEmpty()) return; // as a path, that is the current folder
-        try (var folders = Files.walk(Path.of(mount))) {
+        if (MOUNT.isEmpty()) return; // as a path, that is the current folder
+        try (var folders = Files.walk(Path.of(MOUNT))) {
             for (var each = folders.filter(Files::isDirectory).iterator(); each.hasNext();) {
                 Path folder = each.next();
                 paths.put((long) Files.getAttribute(folder, "unix:ino"), name("" + folder));
@@ -1123,7 +1189,7 @@ final class Cgroups {
     }
 
     private String name(String folder) {
-        return folder.equals(mount) ? "/" : folder.startsWith(mount) ? folder.substring(mount.length()) : null;
+        return folder.equals(MOUNT) ? "/" : folder.startsWith(MOUNT) ? folder.substring(MOUNT.length()) : null;
     }
 
     /** By the file handle that the id is: one look-up, where a walk would read every folder. */
@@ -1180,17 +1246,28 @@ final class Table {
 
     void add(Event event) {
         if (Output.OUT.isFull()) return;
-        int signr = event.i32(Event.SIGNR), pid = event.i32(Event.PID), tgid = event.target(Event.TGID);
+        int signr = event.i32(Event.SIGNR);
         boolean sent = event.cause.sent, fatal = event.isFatal();
-        String comm = name(event.name(Event.TARGET + Event.COMM));
-        String process = name(event.name(Event.TARGET + Event.PROCESS));
         Processes.Process sender = processes.sender(event);
         String name = name(event.reported() != 0 ? "" + sender.name : event.name(Event.SENDER + Event.COMM));
         row(fatal ? RED : "", origin(event, sender) + (sent ? "" : ")"),
             clock.format(Instant.ofEpochSecond(0, event.time)), fatal ? "!!" : "", Signal.shortName(signr),
-            (process.equals(comm) ? comm : process + ":" + comm) + "[" + tgid + (pid == tgid ? "" : "/" + pid) + "]"
-            + unit(processes.cgroups.path(event.i64(Event.TARGET + Event.CGROUP))), why(event),
+            event.failed() ? asked(event) : target(event), why(event),
             (sent ? "" : "(") + name + "[" + sender.pid + "]");
+    }
+
+    private String asked(Event event) {
+        Processes.Process asked = processes.asked(event);
+        return name(asked.name == null ? "" : asked.name) + "[" + asked.pid + "]";
+    }
+
+    /** {@code nginx: worker:log[671/673]@nginx.service}: its process, where it has another name the thread, ids. */
+    private String target(Event event) {
+        int pid = event.i32(Event.PID), tgid = event.target(Event.TGID);
+        String comm = name(event.name(Event.TARGET + Event.COMM));
+        String process = name(event.name(Event.TARGET + Event.PROCESS));
+        return (process.equals(comm) ? comm : process + ":" + comm) + "[" + tgid + (pid == tgid ? "" : "/" + pid) + "]"
+            + unit(processes.cgroups.path(event.i64(Event.TARGET + Event.CGROUP)));
     }
 
     /** {@code root < sh[9033] < cron[812]: kill -9 9205 ← sh nightly.sh}, as what anybody may claim stands last. */
@@ -1234,14 +1311,15 @@ final class Table {
         String shown = event.cause.shown;
         return switch (event.cause) {
             case TKILL -> event.isForRunningThread() ? "raise" : shown;
-            case QUEUE -> shown + " " + event.value;
+            case QUEUE -> event.failed() ? shown : shown + " " + event.value;
             case CHILD -> shown + REPORTS[code - 1]
                 + (code == Signal.CLD_EXITED ? "" + status : Signal.shortName(status));
             case FAULT -> code == Signal.SI_KERNEL ? shown : shown + " at " + Json.hex(event.i64(Event.ADDR));
             case SECCOMP -> shown + ", system call " + event.i32(Event.SYSCALL);
             case RLIMIT -> event.i32(Event.SIGNR) == Signal.SIGXFSZ ? "file size limit" : shown;
             default -> shown;
-        } + (event.cause == Cause.CHILD ? "" : TO + event.effect().word);
+        } + (event.cause == Cause.CHILD ? "" : TO
+            + (event.failed() ? Kernel.errnoName(-event.i32(Event.RESULT)) : event.effect().word));
     }
 
     /** Names by number, as passwd(5) has them now. */
@@ -1708,6 +1786,10 @@ final class Tracer {
     private static final long SUSPECT = at("suspect"), VOTES = at("votes");
     private static final long VICTIMS = at("victims"), VICTIM_SIZE = 16, VICTIM_TIME = 8;
     private static final long SIZE = BpfObject.SIGNALS.types.size("shared");
+    /** kill, tkill, rt_sigqueueinfo, pidfd_send_signal, tgkill and rt_tgsigqueueinfo; those of 32-bit callers. */
+    private static final int[] CALLS = Kernel.AARCH64
+        ? new int[] {129, 130, 138, 424, 131, 240, 37, 238, 178, 424, 268, 363}
+        : new int[] {62, 200, 129, 424, 234, 297, 37, 238, 178, 424, 270, 335};
     private static final VarHandle WORD = JAVA_INT.varHandle(), COUNTER = JAVA_LONG.varHandle();
 
     /** How long after its SIGKILL the OOM killer may take to mark the victim, ns. It takes microseconds on its way. */
@@ -1728,11 +1810,12 @@ final class Tracer {
         int events = Bpf.createMap("events", Bpf.BPF_MAP_TYPE_RINGBUF, options.ring);
         int bss = Bpf.createMap(".bss", Bpf.BPF_MAP_TYPE_ARRAY, SIZE);
         shared = Kernel.mmap(bss, 0, SIZE, true);
-        brief = options.brief && options.sender == 0 && !options.print; // the others need a whole record
+        brief = options.brief && options.from.isEmpty() && !options.print && !options.failed; // they need whole ones
         shared.set(JAVA_LONG, at("signals"), options.signals);
         shared.set(JAVA_LONG, at("ring"), options.ring);
-        shared.set(JAVA_INT, at("target"), options.target);
-        shared.set(JAVA_INT, at("sender"), options.sender);
+        MemorySegment.copy(CALLS, 0, shared, JAVA_INT, at("calls"), CALLS.length);
+        ask("to", options.to);
+        ask("from", options.from);
         shared.set(JAVA_INT, at("fatal"), options.fatal ? 1 : 0);
         shared.set(JAVA_INT, at("brief"), brief ? 1 : 0);
         shared.set(JAVA_INT, at("reader"), Kernel.isInInitialPidNamespace() ? (int) ProcessHandle.current().pid() : -1);
@@ -1745,11 +1828,26 @@ final class Tracer {
         attach("on_mark_victim", "mark_victim", Bpf.UNTYPED, kernel, maps);
         attach("on_fork", "sched_process_fork", Bpf.UNTYPED, kernel, maps);
         attach("on_exec", "sched_process_exec", Bpf.UNTYPED, kernel, maps);
+        if (options.failed) attach("on_sys_exit", "sys_exit", Bpf.UNTYPED, kernel, maps);
         ring = new RingBuffer(events, options.ring);
         event = new Event(ring.records);
     }
 
     private static long at(String member) { return BpfObject.SIGNALS.types.offset("shared", member); }
+
+    private void ask(String list, List<Who> wanted) { // struct wanted in signals.bpf.c
+        Btf types = BpfObject.SIGNALS.types;
+        long at = at(list);
+        shared.set(JAVA_INT, at(list + "_count"), wanted.size());
+        for (Who who : wanted) {
+            shared.set(JAVA_LONG, at + types.offset("wanted", "cgroup"), who.cgroup());
+            shared.set(JAVA_LONG, at + types.offset("wanted", "pid"), who.pid());
+            byte[] name = who.name().getBytes(UTF_8);
+            int size = Math.min(name.length, Event.COMM_SIZE - 1); // as much as the kernel keeps
+            MemorySegment.copy(name, 0, shared, JAVA_BYTE, at + types.offset("wanted", "name"), size);
+            at += types.size("wanted");
+        }
+    }
 
     /** With types, a prog loads from the kernel's structs directly, twice as fast. False where the kernel refuses. */
     private static boolean attach(String name, String tracepoint, int types, Btf kernel, Map<String, Integer> maps) {
@@ -1978,7 +2076,7 @@ final class Bpf {
 /** signals.bpf.o as clang wrote it. Its CRC says that it belongs to this source, so nothing else is checked. */
 final class BpfObject {
     /** Of its bytes: test/build sets it. */
-    private static final int CRC = 0xb8ec4ac2;
+    private static final int CRC = 0x23d76ad7;
 
     private static final int SHDR_SIZE = 64, SYM_SIZE = 24, REL_SIZE = 16, RELO_SIZE = 16; // linux/elf.h, linux/bpf.h
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;
@@ -2059,7 +2157,8 @@ final class BpfObject {
                 String member = types.memberName(type, Integer.parseInt(path.substring(2)));
                 int offset = kernel.find(struct, member);
                 if (kind == BPF_CORE_FIELD_EXISTS) optional.add(member);
-                else if (offset < 0 && !optional.contains(member)) kernel.offset(struct, member); // says so
+                else if (offset < 0 && !optional.contains(member) && !struct.equals("pt_regs")) // each machine has its own
+                    kernel.offset(struct, member); // says so
                 if (kind == BPF_CORE_FIELD_EXISTS) insns.putInt(insn + 4, offset < 0 ? 0 : 1);
                 else if ((insns.get(insn) & BPF_CLASS) == BPF_LDX) insns.putShort(insn + 2, (short) offset);
                 else insns.putInt(insn + 4, offset);
@@ -2174,7 +2273,7 @@ final class Btf {
 
 /** The only place that calls libc. A result below zero is an errno, negated, as the kernel itself returns it. */
 final class Kernel {
-    private static final boolean AARCH64 = System.getProperty("os.arch").equals("aarch64");
+    static final boolean AARCH64 = System.getProperty("os.arch").equals("aarch64");
 
     // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
     static final int BPF = nr(321, 280);

@@ -30,6 +30,7 @@ static void *(*const bpf_get_current_task)(void) = (void *) 35;
 static u64 (*const bpf_get_current_cgroup_id)(void) = (void *) 80;
 static long (*const bpf_probe_read_user)(void *dst, u32 size, const void *src) = (void *) 112;
 static long (*const bpf_probe_read_kernel)(void *dst, u32 size, const void *src) = (void *) 113;
+static long (*const bpf_probe_read_kernel_str)(void *dst, u32 size, const void *src) = (void *) 115;
 static void *(*const bpf_ringbuf_reserve)(void *ringbuf, u64 size, u64 flags) = (void *) 131;
 static void (*const bpf_ringbuf_submit)(void *sample, u64 flags) = (void *) 132;
 static void (*const bpf_ringbuf_discard)(void *sample, u64 flags) = (void *) 133;
@@ -46,6 +47,7 @@ enum { TRACE_SIGNAL_DELIVERED, TRACE_SIGNAL_IGNORED, TRACE_SIGNAL_ALREADY_PENDIN
 // include/uapi/asm-generic/signal.h, siginfo.h, resource.h; include/uapi/linux/sched.h
 enum { SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIGCONT = 18, SIGIO = 29, SIG_IGN = 1 };
 enum { SI_USER, SI_KERNEL = 0x80, POLL_IN = 1, POLL_HUP = 6, CLD_KILLED = 2, CLD_DUMPED = 3 };
+enum { TS_COMPAT = 2, PSR_MODE32_BIT = 0x10 }; // arch/x86, arch/arm64: thread_info.h, ptrace.h
 static const u64 NSEC_PER_SEC = 1000000000, RLIM_INFINITY = ~0ull;
 
 // kernel/signal.c: SIG_KERNEL_STOP_MASK, SIG_KERNEL_COREDUMP_MASK. Bit n-1: signal n.
@@ -55,10 +57,20 @@ static const u64 DUMPING = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 |
 
 struct name { u64 words[2]; }; // char[TASK_COMM_LEN]
 struct kernfs_node { u64 id; } KERNEL;
-struct cgroup { struct kernfs_node *kn; } KERNEL;
+struct cgroup { struct kernfs_node *kn; } KERNEL; // begins with its struct cgroup_subsys_state
+struct cgroup_subsys_state { struct cgroup *parent; } KERNEL;
 struct css_set { struct cgroup *dfl_cgrp; } KERNEL;
 struct cred { struct { u32 val; } uid; } KERNEL;
-struct mm_struct { u64 arg_start, arg_end; } KERNEL;
+struct path { void *mnt; struct dentry *dentry; };
+struct qstr { u64 hash_len; const char *name; };
+struct dentry { struct qstr d_name; } KERNEL;
+struct file { struct path f_path; } KERNEL;
+struct mm_struct { u64 arg_start, arg_end; struct file *exe_file; } KERNEL;
+struct pt_regs {
+	u64 orig_ax, di, si, dx, bx, cx;          // x86_64
+	u64 syscallno, pstate, orig_x0, regs[31]; // aarch64
+} KERNEL;
+struct thread_info { u32 status; } KERNEL;       // x86_64; a task_struct begins with it
 struct pid { u32 level; void *numbers; } KERNEL; // numbers: struct upid[], of 16 bytes, each begins with nr
 struct sighand_struct { void *action; } KERNEL;  // struct k_sigaction[], of 32 bytes, each begins with sa_handler
 struct signal_struct {
@@ -80,7 +92,7 @@ struct task_struct {
 	struct { u32 val; } loginuid;            // with CONFIG_AUDIT
 } KERNEL;
 
-enum { CMDLINE_MAX = 1024, VICTIMS = 256, PID_MAX_LIMIT = 1 << 22 };
+enum { CMDLINE_MAX = 1024, VICTIMS = 256, PID_MAX_LIMIT = 1 << 22, WANTED_MAX = 8, LEVELS_MAX = 32 };
 
 struct siginfo {                      // the first 32 bytes of it
 	s32 pad_signo, pad_errno, code, pad;
@@ -113,6 +125,8 @@ struct event {
 	u32 policy, exit_signal;      // is scheduled so; its process sends this when it ends
 	struct who target, sender;    // sender: the running task
 };
+// A signal that could not be sent has result -errno, and code says by which system call; of the rest, sender is known.
+enum { KILL, TKILL, SIGQUEUEINFO, PIDFD_SEND_SIGNAL, TGKILL, TGSIGQUEUEINFO, CALLS };
 enum { BRIEF = __builtin_offsetof(struct event, time) };
 
 // The record of a process that begins, or begins another program.
@@ -129,15 +143,20 @@ const struct event *const unused_event = 0; // so that clang describes them in t
 const struct process *const unused_process = 0;
 const enum effect unused_effect = 0;
 
+// --to, --from: a process, all of that name, or all in that cgroup and below it; the other two are 0.
+struct wanted { u64 cgroup, pid; struct name name; };
+
 // Memory that Signals.java maps.
 struct shared {
 	u64 signals;                  // set there: bit n-1: signal n is asked for
-	u32 target, sender;           // only signals to, or from, this tgid; 0: any
+	u32 to_count, from_count;     // only signals to, or from, one of these; none: any
+	struct wanted to[WANTED_MAX], from[WANTED_MAX];
 	u32 fatal, brief;             // of SIGCHLD, only reports of children that a signal ended; only pid and signr
 	u32 reader;                   // the tgid that writes to the clients; -1: not known
 	u32 listening;                // somebody wants records
 	u32 parked;                   // the reader sleeps, or is about to: wake it
 	u32 pad_marked;               // set here: how many victims the OOM killer has chosen
+	u32 calls[2][CALLS];          // set there: numbers of those system calls; of 32-bit callers
 	u64 ring;                     // set there: the ring buffer's size, bytes
 	u64 dropped;                  // signals without a record, as the ring buffer was full
 	u64 suspect, votes;           // who sent most of them: uid << 32 | tgid << 8 | signr; see drop()
@@ -241,11 +260,55 @@ INLINE u8 at_cpu_limit(struct task_struct *task, const u8 typed)
 	return limit[1] != RLIM_INFINITY && used[0] + used[1] >= limit[1] * NSEC_PER_SEC;
 }
 
+#define LOOP _Pragma("clang loop unroll(disable)")
+#define EACH(i, count) LOOP for (u32 i = 0; i < WANTED_MAX && i < (count); i++)
+
+INLINE u8 is_named(const struct name *a, const volatile struct name *b)
+{
+	return a->words[0] == b->words[0] && a->words[1] == b->words[1] && a->words[0];
+}
+
+// A process's name is what it calls itself, or that of the file that it runs.
+INLINE u8 is_one_of(const volatile struct wanted *list, u32 count, struct task_struct *task)
+{
+	struct name comm = {}, file_name = {};
+	struct task_struct *leader = 0;
+	struct mm_struct *mm = 0;
+	struct file *file = 0;
+	struct path path = {};
+	struct qstr qstr = {};
+	struct css_set *set = 0;
+	struct cgroup *cgroup = 0;
+	struct kernfs_node *node = 0;
+	u32 tgid = 0;
+	u64 id = 0;
+
+	probe(tgid, &task->tgid);
+	probe(leader, &task->group_leader);
+	bpf_probe_read_kernel_str(&comm, sizeof(comm), &leader->comm);
+	probe(mm, &leader->mm);
+	probe(file, &mm->exe_file);
+	probe(path, &file->f_path);
+	probe(qstr, &path.dentry->d_name);
+	bpf_probe_read_kernel_str(&file_name, sizeof(file_name), qstr.name);
+	EACH(i, count)
+		if (list[i].pid == tgid || is_named(&comm, &list[i].name) || is_named(&file_name, &list[i].name))
+			return 1;
+	probe(set, &task->cgroups);
+	probe(cgroup, &set->dfl_cgrp);
+	LOOP for (u32 level = 0; level < LEVELS_MAX && cgroup; level++) {
+		probe(node, &cgroup->kn);
+		probe(id, &node->id);
+		EACH(i, count)
+			if (list[i].cgroup == id)
+				return 1;
+		probe(cgroup, &((struct cgroup_subsys_state *) cgroup)->parent);
+	}
+	return 0;
+}
+
 INLINE u8 is_wanted(u32 signr, s32 code, u8 from_kernel, u32 tgid, u32 sender)
 {
-	if ((shared.target && shared.target != tgid) || (shared.sender && shared.sender != sender))
-		return 0;
-
 	// A client may ask for a signal when its socket has something to read (O_ASYNC, F_SETSIG). Reporting it would
 	// cause the next one, forever: those that the reader's writes make are left out, as is its own SIGPIPE.
 	if (shared.reader != sender)
@@ -371,7 +434,9 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	else
 		info.code = pointer == SEND_SIG_NOINFO ? SI_USER : SI_KERNEL;
 	read(tgid, task->tgid);
-	if (!is_wanted(signr, info.code, pointer == SEND_SIG_PRIV, tgid, sender))
+	if (!is_wanted(signr, info.code, pointer == SEND_SIG_PRIV, tgid, sender)
+	    || (shared.to_count && !is_one_of(shared.to, shared.to_count, task))
+	    || (shared.from_count && !is_one_of(shared.from, shared.from_count, current)))
 		return 0;
 	scarce = is_fuller_than(6);
 	if (shared.fatal || !shared.brief || scarce)
@@ -510,4 +575,62 @@ int on_exec(u64 *ctx)
 	if (read && bpf_probe_read_user(p->process_cmdline, read, (void *) start))
 		size = 0;
 	return record_process(p, task, size);
+}
+
+// What a system call was asked for. At its end, the register of the first argument may hold the result.
+struct call { u32 number, is_32_bit; u64 arguments[3]; };
+
+INLINE void read_call(struct call *call, struct pt_regs *regs, struct thread_info *thread)
+{
+	u64 state = 0;
+
+	if (HAS(regs->orig_x0)) {
+		probe(call->number, &regs->syscallno);
+		probe(state, &regs->pstate);
+		call->is_32_bit = !!(state & PSR_MODE32_BIT);
+		probe(call->arguments, &regs->regs);
+		probe(call->arguments[0], &regs->orig_x0);
+	} else if (HAS(thread->status)) {
+		probe(call->number, &regs->orig_ax);
+		bpf_probe_read_kernel(&state, sizeof(thread->status), &thread->status);
+		call->is_32_bit = !!(state & TS_COMPAT);
+		probe(call->arguments[0], call->is_32_bit ? &regs->bx : &regs->di);
+		probe(call->arguments[1], call->is_32_bit ? &regs->cx : &regs->si);
+		probe(call->arguments[2], &regs->dx);
+	}
+}
+
+// Signals that could not be sent; attached with --failed only, as it sees every system call.
+//
+// TP_PROTO(struct pt_regs *regs, long ret)
+SEC("raw_tp/sys_exit")
+int on_sys_exit(u64 *ctx)
+{
+	struct task_struct *current = bpf_get_current_task();
+	struct call call = {};
+	struct event *e;
+	u32 kind = 0, signr;
+
+	if ((long long) ctx[1] >= 0 || !shared.listening)
+		return 0;
+	read_call(&call, (void *) ctx[0], (void *) current);
+	while (kind < CALLS && call.number != shared.calls[call.is_32_bit & 1][kind])
+		kind++;
+	if (kind == CALLS)
+		return 0;
+	signr = call.arguments[kind < TGKILL ? 1 : 2];
+	if (!signr || (signr <= 64 ? !(shared.signals >> (signr - 1) & 1) : ~shared.signals)
+	    || (shared.from_count && !is_one_of(shared.from, shared.from_count, current)))
+		return 0;
+	if (is_fuller_than(6) || !(e = bpf_ringbuf_reserve(&events, sizeof(*e), 0)))
+		return drop(signr);
+	__builtin_memset(e, 0, sizeof(*e));
+	e->pid = call.arguments[kind < TGKILL ? 0 : 1];
+	e->signr = signr;
+	e->time = bpf_ktime_get_ns();
+	e->code = kind;
+	e->result = ctx[1];
+	describe(&e->sender, current, 0);
+	submit(e);
+	return 0;
 }

@@ -308,6 +308,28 @@ static void kills(void) { // children, one after the other
 	}
 }
 
+static void fails(void) { // in each way that there is, to a process that is not there; the last one as a 32-bit program
+	siginfo_t info = {.si_code = SI_QUEUE};
+	pid_t gone = fork();
+	if (!gone)
+		_exit(0);
+	int pidfd = syscall(SYS_pidfd_open, gone, 0);
+	waitpid(gone, NULL, 0);
+	say_pid(), say("gone", gone);
+	kill(gone, 0);
+	kill(gone, SIGTERM);
+	syscall(SYS_tkill, gone, SIGTERM);
+	syscall(SYS_tgkill, gone, gone, SIGTERM);
+	syscall(SYS_rt_sigqueueinfo, gone, SIGTERM, &info);
+	syscall(SYS_rt_tgsigqueueinfo, gone, gone, SIGTERM, &info);
+	syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0);
+	kill(getpid(), 99);
+#ifdef __x86_64__
+	int result;
+	__asm__ volatile("int $0x80" : "=a"(result) : "a"(37), "b"(gone), "c"(SIGINT)); // kill(2)
+#endif
+}
+
 static struct sockaddr_un address; // of the path that may be the first argument
 static int client(int flags) { // or -1
 	int fd = socket(AF_UNIX, SOCK_STREAM | flags, 0);
@@ -468,6 +490,7 @@ static const struct { const char *name; void (*go)(void); const char *arguments;
 	{"adopts", adopts, "a zombie"},
 	{"floods", floods, "SIGNR: until SIGTERM"},
 	{"kills", kills, "COUNT: children of its own"},
+	{"fails", fails, "to send what it can't"},
 	{"turns", turns, "PATH COUNT: each signal only when the line of the one before has come"},
 	{"crowd", crowd, "PATH COUNT: that many clients, which read nothing, or as many as find room in its queue"},
 	{"passers", passers, "PATH COUNT: one after the other, they leave as soon as they have read something"},
