@@ -268,13 +268,11 @@ record Who(long pid, long cgroup, String name) {
     private static final int PID_MAX_LIMIT = 4_194_304; // include/linux/threads.h
 
     static Who of(String word, String option) {
-        String what = option + " " + word;
-        if (word.startsWith("/")) return new Who(0, Cgroups.id(word, what), "");
-        if (word.isEmpty()) throw Failure.usage(what, "process ids, names, or paths of cgroups are expected");
-        if (!word.matches("[0-9]+")) return new Who(0, 0, word);
-        long pid = word.length() < 8 ? Long.parseLong(word) : 0;
+        long pid = word.matches("[0-9]{1,7}") ? Long.parseLong(word) : 0;
         if (pid > 0 && pid <= PID_MAX_LIMIT) return new Who(pid, 0, "");
-        throw Failure.usage(what, "process ids go from 1 to " + PID_MAX_LIMIT);
+        if (word.matches("[0-9]*") || option.equals("--pid"))
+            throw Failure.usage(option + " " + word, "a process id is expected");
+        return word.startsWith("/") ? new Who(0, Cgroups.id(word, option + " " + word), "") : new Who(0, 0, word);
     }
 }
 
