@@ -34,9 +34,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import module java.base;
 import org.newsclub.net.unix.AFUNIXServerSocketChannel;
-import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
-import org.newsclub.net.unix.ConnectionRefusedSocketException;
 import org.newsclub.net.unix.FileDescriptorCast;
 
 // §1 ── The program ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1079,7 +1077,7 @@ final class Cgroups {
 
     private final Map<Long, String> paths = new HashMap<>();
     private final String mount = mount();
-    private final int mountFd = Kernel.open(mount, 0);
+    private final int mountFd = Kernel.open(mount);
 
     /** Such as {@code /system.slice/cron.service}; null where it cannot be told. */
     String path(long id) {
@@ -1389,14 +1387,10 @@ final class Server {
     private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
     private static final int POLLFD_SIZE = 8, EVENTS = 4, REVENTS = 6;
 
-    private static final int QUEUE = 128, SUN_PATH_MAX = 107; // bytes, without the NUL
     private static final int ACCEPTS = 4; // in a round: who connects in a loop must not keep the others waiting
     private static final long SECOND = 1_000_000_000;
 
-    private final AFUNIXServerSocketChannel bound, accepting; // of the same socket
-    private final int fd;
-    private final Path path;
-    private final Object inode; // of the socket at path: what others put there later is not ours to delete
+    private final Place place;
     private final Backlog backlog = new Backlog();
     private final List<Client> clients = new ArrayList<>();
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
@@ -1404,63 +1398,16 @@ final class Server {
     private boolean full;    // no file descriptor was left for a client: new ones wait
     private long acceptFrom; // until then, System.nanoTime()
 
-    /**
-     * Binds in a folder that no other user can enter, sets mode and group there, and only then gives the socket its
-     * name with link(2), which never replaces anything. So nobody else can connect at any instant.
-     */
     Server(Options options) {
-        String what = "unix socket " + options.socket;
-        try {
-            Path absolute = options.socket.toAbsolutePath(), name = absolute.getFileName();
-            if (name == null) throw new Failure(what, "EISDIR", "give a --socket PATH in a folder");
-            Path folder = absolute.getParent().toRealPath();
-            path = folder.resolve(name);
-            Place.checkOwners(folder, what, "--socket /run/" + name + " is safe");
-            Library.await();
-            try (Place place = new Place(folder, what)) {
-                for (Path each : List.of(path, place.socket)) if (("" + each).getBytes(UTF_8).length > SUN_PATH_MAX)
-                    throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
-                Place.removeStale(path, what);
-                bound = bind(place.socket, options.group, what);
-                inode = Place.stat(place.socket, "fileKey");
-                Files.createLink(path, place.socket);
-            }
-            // A second channel of the socket: junixsocket stops accepting when the path that it bound is gone.
-            accepting = FileDescriptorCast.using(bound.getFileDescriptor()).as(AFUNIXServerSocketChannel.class);
-            fd = fd(bound.getFileDescriptor());
-        } catch (IOException e) {
-            throw Failure.of(what, e, (e instanceof NoSuchFileException ? "that folder does not exist"
-                : "can this process write in that folder?") + "; --socket PATH chooses another");
-        }
-    }
-
-    private static AFUNIXServerSocketChannel bind(Path socket, String group, String what) throws IOException {
-        AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open();
-        channel.configureBlocking(false);
-        channel.bind(AFUNIXSocketAddress.of(socket), QUEUE);
-        try {
-            var groups = socket.getFileSystem().getUserPrincipalLookupService();
-            if (group != null && group.startsWith("-")) throw new UserPrincipalNotFoundException(group); // Java: -1
-            if (group != null) Files.setAttribute(socket, "posix:group", groups.lookupPrincipalByGroupName(group));
-        } catch (UserPrincipalNotFoundException e) {
-            throw new Failure(what, "ENOENT", "there is no group " + group + "; getent group lists them");
-        }
-        String mode = group == null ? "rw-------" : "rw-rw----";
-        Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString(mode));
-        return channel;
+        Library.await();
+        place = new Place(options.socket, options.group);
     }
 
     static int fd(FileDescriptor descriptor) throws IOException {
         return FileDescriptorCast.using(descriptor).as(Integer.class);
     }
 
-    void removeFile() {
-        try {
-            if (inode.equals(Place.stat(path, "fileKey"))) Files.delete(path);
-        } catch (IOException e) {
-            Log.warn("removing unix socket " + path + ": " + e); // somebody else may have removed it
-        }
-    }
+    void removeFile() { place.remove(); }
 
     boolean hasClients() { return !clients.isEmpty(); }
 
@@ -1494,7 +1441,7 @@ final class Server {
             pollfds = Arena.ofAuto().allocate(2L * count * POLLFD_SIZE, POLLFD_SIZE);
         boolean waits = full && System.nanoTime() - acceptFrom < 0;
         expect(0, ringFd, POLLIN);
-        expect(1, waits ? -1 : fd, POLLIN);
+        expect(1, waits ? -1 : place.fd, POLLIN);
         for (int i = 2; i < count; i++) {
             Client client = clients.get(i - 2);
             expect(i, client.fd, (client.readable ? POLLIN : 0) | (client.full ? POLLOUT : 0));
@@ -1527,7 +1474,7 @@ final class Server {
     private void accept() {
         try {
             for (int i = 0; i < ACCEPTS; i++) {
-                AFUNIXSocketChannel channel = accepting.accept();
+                AFUNIXSocketChannel channel = place.listening.accept();
                 full &= channel != null;
                 if (channel == null) return;
                 clients.add(new Client(channel, backlog));
@@ -1542,33 +1489,53 @@ final class Server {
 }
 
 /**
- * The place for the socket: a folder that no other user can enter, to bind in. Starts lock the folder around it, so of
- * several at once only one finds the path free. One that a kill -9 has left behind is used again, and removed.
+ * The socket and its path. Only root and this user can change what stands there, and nobody can connect before
+ * listen(2): by then mode and group are set. junixsocket's own bind() deletes files and sets mode 0666.
  */
-final class Place implements AutoCloseable {
+final class Place {
     private static final int S_IFMT = 0170000, S_IFSOCK = 0140000, S_ISVTX = 01000, S_IWGRP_IWOTH = 022;
-    private static final int S_IFDIR_IRWXU = 040700, S_ISGID = 02000;
+    private static final int AF_UNIX = 1, SOCK_STREAM_NONBLOCK = 1 | 04000, SUN_PATH_SIZE = 108, QUEUE = 128;
+    private static final int LOCK_EX_NB = 2 | 4;
     private static final long PAUSE = 20_000_000, TRIES = 500; // ns: 10 s in all
+    private static final String ELSE = "; --socket PATH chooses another";
+    private static final String HINT = "can this process write in that folder?" + ELSE;
 
-    final Path socket;
-    private final Path folder;
-    private final int lock;
+    final int fd = (int) Kernel.check("socket", Kernel.call(Kernel.SOCKET, AF_UNIX, SOCK_STREAM_NONBLOCK, 0));
+    final AFUNIXServerSocketChannel listening; // the same socket
+    private final String what;
+    private final Path path;
+    private Object inode; // of the socket at path
 
-    Place(Path parent, String what) throws IOException {
-        folder = parent.resolve(".signals-start");
-        socket = folder.resolve("s");
-        lock = Kernel.open("" + parent, Kernel.O_DIRECTORY);
-        // Any user may hold that lock. Then it is done without.
-        for (int i = 0; Kernel.lock(lock) == -Kernel.EAGAIN && i < TRIES; i++) LockSupport.parkNanos(PAUSE);
-        var ours = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
-        if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) Files.createDirectory(folder, ours);
-        if (!isOurs(folder) || (mode(folder) & ~S_ISGID) != S_IFDIR_IRWXU)
-            throw new Failure(what, "EEXIST", folder + " was not made by Signals: remove it");
-        Files.deleteIfExists(socket);
+    Place(Path socket, String group) {
+        what = "unix socket " + socket;
+        try {
+            Path name = socket.getFileName();
+            if (name == null) throw new Failure(what, "EISDIR", "give a --socket PATH in a folder");
+            Path folder = socket.toAbsolutePath().getParent().toRealPath();
+            path = folder.resolve(name);
+            checkOwners(folder, "--socket /run/" + name + " is safe");
+            var owners = path.getFileSystem().getUserPrincipalLookupService();
+            GroupPrincipal members = group == null ? null : owners.lookupPrincipalByGroupName(group);
+            int lock = lock(folder);
+            bind();
+            inode = stat(path, "fileKey");
+            if (group != null) Files.setAttribute(path, "posix:group", members);
+            String mode = group == null ? "rw-------" : "rw-rw----";
+            Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(mode));
+            Kernel.check("listen", Kernel.call(Kernel.LISTEN, fd, QUEUE));
+            Kernel.close(lock);
+            listening = FileDescriptorCast.unsafeUsing(fd).as(AFUNIXServerSocketChannel.class);
+            listening.configureBlocking(false);
+        } catch (IOException e) {
+            if (inode != null) remove();
+            if (e instanceof UserPrincipalNotFoundException)
+                throw new Failure(what, "ENOENT", "there is no group " + group + "; getent group lists them");
+            throw Failure.of(what, e, e instanceof NoSuchFileException ? "that folder does not exist" + ELSE : HINT);
+        }
     }
 
     /** Only root and this user may rename what is in the folder or above it: else they could swap the socket. */
-    static void checkOwners(Path folder, String what, String hint) throws IOException {
+    private void checkOwners(Path folder, String hint) throws IOException {
         for (Path each = folder; each != null; each = each.getParent()) {
             boolean trusted = stat(each, "uid").equals(0) || isOurs(each);
             if (!trusted || (mode(each) & S_IWGRP_IWOTH) != 0 && (mode(each) & S_ISVTX) == 0)
@@ -1577,27 +1544,48 @@ final class Place implements AutoCloseable {
         }
     }
 
-    /** Removes a socket at which nobody listens any more. Whatever else stands there is not touched. */
-    static void removeStale(Path path, String what) throws IOException {
-        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) return;
-        if ((mode(path) & S_IFMT) != S_IFSOCK)
-            throw new Failure(what, "EEXIST", "what stands there is no socket: move it, or give another --socket PATH");
-        String other = "another program";
-        try (AFUNIXSocketChannel channel = AFUNIXSocketChannel.open()) {
-            channel.configureBlocking(false); // its queue may be full
-            if (channel.connect(AFUNIXSocketAddress.of(path)))
-                other = "process " + channel.getPeerCredentials().getPid();
-        } catch (ConnectionRefusedSocketException e) {
-            Files.delete(path);
-            Log.debug("removed the stale socket " + path);
-            return;
-        } catch (IOException e) {
-            Log.debug("connecting to " + path + ": " + e.getMessage());
-        }
-        throw new Failure(what, "EADDRINUSE", other + " listens there: stop it, or give another --socket PATH");
+    /** Of several starts at once, only one finds the path free. Any user may hold the lock: then it is done without. */
+    private static int lock(Path folder) {
+        int lock = Kernel.open(folder + "/.");
+        for (int i = 0; Kernel.call(Kernel.FLOCK, lock, LOCK_EX_NB) == -Kernel.EAGAIN && i < TRIES; i++)
+            LockSupport.parkNanos(PAUSE);
+        return lock;
     }
 
-    static Object stat(Path path, String attribute) throws IOException {
+    /** Takes the place of a socket at which nobody listens any more. Whatever else stands there is not touched. */
+    private void bind() throws IOException {
+        byte[] name = ("" + path).getBytes(Output.CHARSET);
+        if (name.length >= SUN_PATH_SIZE) throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
+        byte[] address = ByteBuffer.allocate(2 + SUN_PATH_SIZE).order(ByteOrder.nativeOrder()) // struct sockaddr_un
+            .putShort((short) AF_UNIX).put(name).array();
+        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            if ((mode(path) & S_IFMT) != S_IFSOCK) throw new Failure(what, "EEXIST",
+                "what stands there is no socket: move it, or give another --socket PATH");
+            long errno = -Kernel.call(Kernel.CONNECT, fd, address, address.length);
+            if (errno != Kernel.ECONNREFUSED) throw new Failure(what, "EADDRINUSE",
+                (errno == 0 ? "process " + peer() : "another program") // its queue may be full
+                + " listens there: stop it, or give another --socket PATH");
+            Files.delete(path);
+            Log.debug("removed the stale socket " + path);
+        }
+        int errno = (int) -Kernel.call(Kernel.BIND, fd, address, address.length); // which follows and replaces nothing
+        if (errno != 0) throw new Failure(what, Kernel.errnoName(errno), HINT);
+    }
+
+    private long peer() throws IOException {
+        return FileDescriptorCast.unsafeUsing(fd).as(AFUNIXSocketChannel.class).getPeerCredentials().getPid();
+    }
+
+    /** Not what others may have put there since. */
+    void remove() {
+        try {
+            if (inode.equals(stat(path, "fileKey"))) Files.delete(path);
+        } catch (IOException e) {
+            Log.warn("removing unix socket " + path + ": " + e); // somebody else may have removed it
+        }
+    }
+
+    private static Object stat(Path path, String attribute) throws IOException {
         return Files.getAttribute(path, "unix:" + attribute, LinkOption.NOFOLLOW_LINKS);
     }
 
@@ -1605,12 +1593,6 @@ final class Place implements AutoCloseable {
 
     private static boolean isOurs(Path path) throws IOException {
         return stat(path, "uid").equals(Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
-    }
-
-    @Override public void close() throws IOException {
-        Files.deleteIfExists(socket);
-        Files.delete(folder);
-        Kernel.close(lock);
     }
 }
 
@@ -2115,8 +2097,9 @@ final class Kernel {
     private static final boolean AARCH64 = System.getProperty("os.arch").equals("aarch64");
 
     // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
-    static final int BPF = nr(321, 280);
-    private static final int CLOSE = nr(3, 57), FLOCK = nr(73, 32), IOCTL = nr(16, 29), MEMFD_CREATE = nr(319, 279);
+    static final int BIND = nr(49, 200), BPF = nr(321, 280), CONNECT = nr(42, 203), FLOCK = nr(73, 32);
+    static final int LISTEN = nr(50, 201), SOCKET = nr(41, 198);
+    private static final int CLOSE = nr(3, 57), IOCTL = nr(16, 29), MEMFD_CREATE = nr(319, 279);
     private static final int MMAP = nr(9, 222), OPEN_BY_HANDLE_AT = nr(304, 265), OPENAT = nr(257, 56);
     private static final int PPOLL = nr(271, 73), PRLIMIT64 = nr(302, 261), WRITE = nr(1, 64);
 
@@ -2124,13 +2107,13 @@ final class Kernel {
 
     // include/uapi/asm-generic/errno-base.h, errno.h: 1 to 38
     static final int EPERM = 1, EINTR = 4, EAGAIN = 11, ENOMEM = 12, EPIPE = 32, ENOSYS = 38;
+    static final int EADDRINUSE = 98, ECONNREFUSED = 111;
     private static final String[] ERRNO = ("EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN "
         + "ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY "
         + "EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS").split(" ");
 
     // include/uapi: fcntl.h, file.h, memfd.h, mman.h, resource.h, auxvec.h, ioctls.h; include/linux/proc_ns.h
-    static final int O_DIRECTORY = AARCH64 ? 040000 : 0200000;
-    private static final int AT_FDCWD = -100, O_CLOEXEC = 0x80000, LOCK_EX_NB = 2 | 4, MFD_CLOEXEC = 1;
+    private static final int AT_FDCWD = -100, O_CLOEXEC = 0x80000, MFD_CLOEXEC = 1;
     private static final int PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1, RLIMIT_MEMLOCK = 8, AT_PAGESZ = 6;
     private static final int TIOCGWINSZ = 0x5413;
     private static final long PROC_PID_INIT_INO = 0xEFFFFFFCL;
@@ -2149,7 +2132,7 @@ final class Kernel {
 
     static final long PAGE_SIZE = pageSize();
 
-    /** A String is passed as a char *, a long[] as a struct of them, which last as long as the call. */
+    /** A String, bytes or a struct of longs are passed by a pointer to them, which lasts as long as the call. */
     static long call(int number, Object... arguments) {
         MemorySegment captured = CAPTURED.get();
         long[] a = new long[6];
@@ -2158,6 +2141,7 @@ final class Kernel {
                 if (arguments[i] instanceof Number value) a[i] = value.longValue();
                 if (arguments[i] instanceof MemorySegment memory) a[i] = memory.address();
                 if (arguments[i] instanceof String string) a[i] = arena.allocateFrom(string).address();
+                if (arguments[i] instanceof byte[] bytes) a[i] = arena.allocateFrom(JAVA_BYTE, bytes).address();
                 if (arguments[i] instanceof long[] struct) a[i] = arena.allocateFrom(JAVA_LONG, struct).address();
             }
             long result = (long) SYSCALL.invokeExact(captured, (long) number, a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -2167,12 +2151,14 @@ final class Kernel {
         }
     }
 
-    private static long check(String what, long result) {
+    static long check(String what, long result) {
         if (result < 0) throw new Failure(what, errnoName((int) -result), "");
         return result;
     }
 
-    static String errnoName(int errno) { return errno <= ERRNO.length ? ERRNO[errno - 1] : "errno " + errno; }
+    static String errnoName(int errno) {
+        return errno <= ERRNO.length ? ERRNO[errno - 1] : errno == EADDRINUSE ? "EADDRINUSE" : "errno " + errno;
+    }
 
     static void close(int fd) { call(CLOSE, fd); }
 
@@ -2192,13 +2178,10 @@ final class Kernel {
     /** How much it wrote. */
     static long write(int fd, MemorySegment bytes) { return call(WRITE, fd, bytes, bytes.byteSize()); }
 
-    static int open(String path, int flags) { return (int) call(OPENAT, AT_FDCWD, path, flags | O_CLOEXEC); }
+    static int open(String path) { return (int) call(OPENAT, AT_FDCWD, path, O_CLOEXEC); }
 
     /** A file in memory, without a name. */
     static int memfd() { return (int) check("memfd_create", call(MEMFD_CREATE, "", MFD_CLOEXEC)); }
-
-    /** Locks an open file, until it is closed; EAGAIN if another process has done so. */
-    static long lock(int fd) { return call(FLOCK, fd, LOCK_EX_NB); }
 
     /** Opens what a struct file_handle of eight bytes stands for. */
     static int openByHandle(int mountFd, int type, long handle) {
