@@ -253,10 +253,10 @@ final class Options {
 final class Failure extends RuntimeException {
     private static final int USAGE = 2;
 
-    /** How java.io tells an errno: in strerror(3)'s words. */
-    private static final Map<String, String> ERRNO = Map.of("Operation not permitted", "EPERM",
-        "Not a directory", "ENOTDIR", "Too many levels of symbolic links", "ELOOP", "Too many open files", "EMFILE",
-        "Read-only file system", "EROFS", "No space left on device", "ENOSPC");
+    /** Of java.io's exceptions, by strerror(3)'s words, or by the class where it leaves them out. */
+    private static final Map<String, String> ERRNO = Map.of("NoSuchFileException", "ENOENT",
+        "AccessDeniedException", "EACCES", "Not a directory", "ENOTDIR", "Operation not permitted", "EPERM",
+        "Read-only file system", "EROFS");
 
     private int status = 1;
 
@@ -271,22 +271,20 @@ final class Failure extends RuntimeException {
     }
 
     static Failure of(String what, IOException e, String hint) {
-        String reason = e instanceof FileSystemException f ? f.getReason() : null;
-        String words = reason != null ? reason : "" + e.getMessage();
-        return new Failure(what, e instanceof NoSuchFileException ? "ENOENT"
-            : e instanceof FileAlreadyExistsException ? "EEXIST"
-            : e instanceof AccessDeniedException ? "EACCES" : ERRNO.getOrDefault(words, words), hint);
+        String reason = e instanceof FileSystemException f ? f.getReason() : e.getMessage();
+        String words = reason != null ? reason : e.getClass().getSimpleName();
+        return new Failure(what, ERRNO.getOrDefault(words, words), hint);
     }
 
     /** Prints why the program ends, and sets its exit status. What is not foreseen gets a stack trace. */
     static void tell(Throwable e) {
-        Failure failure = e instanceof Failure f ? f : e.getCause() instanceof Failure f ? f
-            : e instanceof OutOfMemoryError
-            ? new Failure("the JVM's memory", "ENOMEM", "give it more: java -Xmx32m is enough") : null;
-        Signals.status = failure == null ? 1 : failure.status;
-        if (failure == null) e.printStackTrace();
-        else if (failure.status == USAGE) Output.ERR.print("signals: " + failure.getMessage() + "\n");
-        else Log.error(failure.getMessage());
+        if (e.getCause() instanceof Failure) e = e.getCause(); // of a class that could not be initialized
+        if (e instanceof OutOfMemoryError)
+            e = new Failure("the JVM's memory", "ENOMEM", "give it more: java -Xmx32m is enough");
+        Signals.status = e instanceof Failure failure ? failure.status : 1;
+        if (!(e instanceof Failure)) e.printStackTrace();
+        else if (Signals.status == USAGE) Output.ERR.print("signals: " + e.getMessage() + "\n");
+        else Log.error(e.getMessage());
     }
 }
 
@@ -306,53 +304,35 @@ final class Log {
 }
 
 /** Standard output or error, and the thread that writes to it: one that nobody reads must not hold up the rest. */
-final class Output extends Thread {
+final class Output {
     static final Charset CHARSET = Charset.forName(System.getProperty("native.encoding", "UTF-8"));
     static final int STDOUT = 1, STDERR = 2;
     static final Output OUT = new Output(STDOUT), ERR = new Output(STDERR);
 
-    private static final String END = "";      // no line is empty
-    private static final long PATIENCE = 2000; // with whoever is to read the last lines, ms
-
     private final int fd;
-    private final BlockingQueue<String> waiting = new ArrayBlockingQueue<>(1024);
+    private final BlockingQueue<Runnable> waiting = new ArrayBlockingQueue<>(1024);
     private final AtomicLong missing = new AtomicLong(); // lines that found it full, and not yet told
+    private final ThreadPoolExecutor writer = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, waiting,
+        (_, _) -> missing.incrementAndGet());
     private volatile boolean broken;
 
-    private Output(int fd) {
-        this.fd = fd;
-        setDaemon(true);
-        start();
-    }
+    private Output(int fd) { this.fd = fd; }
 
-    void print(String line) { if (!waiting.offer(line)) missing.incrementAndGet(); }
+    void print(String line) { writer.execute(() -> write(line)); }
 
     /** If it is, a line counts as missing. */
     boolean isFull() { return waiting.remainingCapacity() == 0 && missing.incrementAndGet() > 0; }
 
-    @Override public void run() {
-        List<String> lines = new ArrayList<>();
-        try {
-            for (; !lines.contains(END); write(String.join("", lines).getBytes(CHARSET))) {
-                lines.clear();
-                lines.add(waiting.take());
-                waiting.drainTo(lines);
-                long more = missing.getAndSet(0);
-                if (more > 0) lines.add("-- " + more + " lines are missing: this output is read too slowly\n");
-            }
-        } catch (InterruptedException e) {
-            throw new AssertionError("nobody interrupts it", e);
-        }
-    }
-
-    private void write(byte[] bytes) {
-        try (Arena arena = Arena.ofConfined()) {
-            for (MemorySegment left = arena.allocateFrom(JAVA_BYTE, bytes); left.byteSize() > 0;) {
-                long result = Kernel.write(fd, left);
-                if (result >= 0) left = left.asSlice(result);
-                else if (result == -Kernel.EAGAIN) LockSupport.parkNanos(1_000_000); // somebody made it non-blocking
-                else if (fd == STDOUT && result != -Kernel.EINTR) exit((int) -result);
-                else if (result != -Kernel.EINTR) return;
+    private void write(String line) {
+        long more = missing.getAndSet(0);
+        if (more > 0) line += "-- " + more + " lines are missing: this output is read too slowly\n";
+        for (byte[] left = line.getBytes(CHARSET); left.length > 0;) {
+            long result = Kernel.call(Kernel.WRITE, fd, left, left.length);
+            if (result >= 0) left = Arrays.copyOfRange(left, (int) result, left.length);
+            else if (result == -Kernel.EAGAIN) LockSupport.parkNanos(1_000_000); // somebody made it non-blocking
+            else if (result != -Kernel.EINTR) {
+                if (fd == STDOUT) exit((int) -result);
+                return;
             }
         }
     }
@@ -366,8 +346,9 @@ final class Output extends Thread {
 
     /** Gives what waits a moment to get out. */
     void finish() {
+        writer.shutdown();
         try {
-            if (!broken && waiting.offer(END, PATIENCE, TimeUnit.MILLISECONDS)) join(PATIENCE);
+            if (!broken) writer.awaitTermination(2, TimeUnit.SECONDS);
         } catch (InterruptedException e) {
             throw new AssertionError("nobody interrupts it", e);
         }
@@ -2098,10 +2079,10 @@ final class Kernel {
 
     // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
     static final int BIND = nr(49, 200), BPF = nr(321, 280), CONNECT = nr(42, 203), FLOCK = nr(73, 32);
-    static final int LISTEN = nr(50, 201), SOCKET = nr(41, 198);
+    static final int LISTEN = nr(50, 201), SOCKET = nr(41, 198), WRITE = nr(1, 64);
     private static final int CLOSE = nr(3, 57), IOCTL = nr(16, 29), MEMFD_CREATE = nr(319, 279);
     private static final int MMAP = nr(9, 222), OPEN_BY_HANDLE_AT = nr(304, 265), OPENAT = nr(257, 56);
-    private static final int PPOLL = nr(271, 73), PRLIMIT64 = nr(302, 261), WRITE = nr(1, 64);
+    private static final int PPOLL = nr(271, 73), PRLIMIT64 = nr(302, 261);
 
     private static int nr(int x86_64, int aarch64) { return AARCH64 ? aarch64 : x86_64; }
 
@@ -2174,9 +2155,6 @@ final class Kernel {
         long ready = call(PPOLL, pollfds, count, timeout);
         if (ready != -EINTR) check("ppoll", ready);
     }
-
-    /** How much it wrote. */
-    static long write(int fd, MemorySegment bytes) { return call(WRITE, fd, bytes, bytes.byteSize()); }
 
     static int open(String path) { return (int) call(OPENAT, AT_FDCWD, path, O_CLOEXEC); }
 
