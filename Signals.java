@@ -89,7 +89,6 @@ public final class Signals {
 
     private Signals(Options options) {
         Log.verbose = options.verbose;
-        Library.preload();
         Log.info("loading and attaching to the ebpf program");
         tracer = new Tracer(options);
         synchronized (Signals.class) {
@@ -1380,7 +1379,7 @@ final class Server {
     private long acceptFrom; // until then, System.nanoTime()
 
     Server(Options options) {
-        Library.await();
+        Library.load();
         place = new Place(options.socket, options.group);
     }
 
@@ -1578,30 +1577,17 @@ final class Place {
 }
 
 /** junixsocket's native library, loaded from memory: so no file of it ever stands where somebody could swap it. */
-final class Library implements Callable<Void> {
-    private static final FutureTask<Void> LOADING = new FutureTask<>(new Library());
-
-    /** In a thread of its own, as it takes as long as attaching the progs. */
-    static void preload() { new Thread(LOADING).start(); }
-
-    @Override public Void call() throws IOException {
-        String in = "/lib/" + System.getProperty("os.arch") + "-Linux-clang/jni/libjunixsocket-native-2.11.1.so";
-        String path = "/proc/self/fd/" + Kernel.memfd();
-        try (InputStream library = AFUNIXSocketChannel.class.getResourceAsStream(in)) {
-            Files.write(Path.of(path), library.readAllBytes());
-        }
-        System.setProperty("org.newsclub.net.unix.library.override", path);
-        System.setProperty("org.newsclub.net.unix.library.override.force", "true");
-        AFUNIXServerSocketChannel.open().close();
-        return null;
-    }
-
-    static void await() {
+final class Library {
+    static void load() {
+        String name = "/lib/" + System.getProperty("os.arch") + "-Linux-clang/jni/libjunixsocket-native-2.11.1.so";
+        String path = "/proc/self/fd/" + Kernel.check("memfd_create", Kernel.call(Kernel.MEMFD_CREATE, "", 0));
         try {
-            LOADING.get();
-        } catch (InterruptedException | ExecutionException e) {
-            if (e.getCause() instanceof Failure failure) throw failure;
-            throw new Failure("junixsocket's native library", "" + e.getCause(), "is vm.memfd_noexec 2?");
+            Files.write(Path.of(path), Kernel.resource(name));
+            System.setProperty("org.newsclub.net.unix.library.override", path);
+            System.setProperty("org.newsclub.net.unix.library.override.force", "true");
+            AFUNIXServerSocketChannel.open().close();
+        } catch (IOException | LinkageError e) {
+            throw new Failure("junixsocket's native library", "" + e, "is vm.memfd_noexec 2?");
         }
     }
 }
@@ -1629,10 +1615,10 @@ final class Tracer {
     private long droppedBefore;
 
     Tracer(Options options) {
-        Kernel.checkJit();
+        Kernel.checkHost();
         Kernel.raiseMemlock();
-        int events = Bpf.createMap("events", Bpf.BPF_MAP_TYPE_RINGBUF, options.ring);
-        int bss = Bpf.createMap(".bss", Bpf.BPF_MAP_TYPE_ARRAY, SIZE);
+        int events = Bpf.createRing("events", options.ring);
+        int bss = Bpf.createArray(".bss", SIZE);
         shared = Kernel.mmap(bss, 0, SIZE, true);
         brief = options.brief && options.sender == 0 && !options.print; // the others need a whole record
         shared.set(JAVA_LONG, at("signals"), options.signals);
@@ -1794,20 +1780,22 @@ final class RingBuffer {
 final class Bpf {
     // include/uapi/linux/bpf.h
     private static final int BPF_MAP_CREATE = 0, BPF_PROG_LOAD = 5, BPF_RAW_TRACEPOINT_OPEN = 17;
-    static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27, BPF_F_MMAPABLE = 1 << 10;
+    private static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27, BPF_F_MMAPABLE = 1 << 10;
     private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, BPF_PROG_TYPE_TRACING = 26, BPF_TRACE_RAW_TP = 23;
     private static final int INSN_SIZE = 8, ATTR_SIZE = 128, LOG_SIZE = 1 << 20;
 
     /** In place of a BTF id: a raw tracepoint, whose arguments are mere numbers to the prog. */
     static final int UNTYPED = 0;
 
-    /** A ring buffer of so many bytes, or an array of one value of that size, to be mapped. */
-    static int createMap(String name, int type, long size) {
-        boolean ring = type == BPF_MAP_TYPE_RINGBUF;
-        int keySize = ring ? 0 : 4, valueSize = ring ? 0 : (int) size, entries = ring ? (int) size : 1;
-        int flags = ring ? 0 : BPF_F_MMAPABLE, innerMap = 0, numaNode = 0;
-        int map = call(BPF_MAP_CREATE, type, keySize, valueSize, entries, flags, innerMap, numaNode, name);
-        return check("BPF_MAP_CREATE " + name, map);
+    static int createRing(String name, long size) {
+        return check("BPF_MAP_CREATE " + name,
+            call(BPF_MAP_CREATE, BPF_MAP_TYPE_RINGBUF, 0, 0, (int) size, 0, 0, 0, name));
+    }
+
+    /** An array of one value of that size, to be mapped. */
+    static int createArray(String name, long size) {
+        return check("BPF_MAP_CREATE " + name,
+            call(BPF_MAP_CREATE, BPF_MAP_TYPE_ARRAY, 4, (int) size, 1, BPF_F_MMAPABLE, 0, 0, name));
     }
 
     /**
@@ -1821,7 +1809,7 @@ final class Bpf {
             Log.debug(what + ": " + Kernel.errnoName(-prog));
             return prog;
         }
-        if (prog < 0 && prog != -Kernel.EPERM && !Kernel.isLockedDown()) {
+        if (prog < 0) {
             MemorySegment log = Arena.ofAuto().allocate(LOG_SIZE);
             load(name, insns, types, 1, log);
             Output.ERR.print(log.getString(0)); // in one piece: it must not crowd out the error
@@ -1831,10 +1819,9 @@ final class Bpf {
 
     private static int load(String name, byte[] insns, int types, int logLevel, MemorySegment log) {
         int type = types == UNTYPED ? BPF_PROG_TYPE_RAW_TRACEPOINT : BPF_PROG_TYPE_TRACING;
-        int version = 0, flags = 0, device = 0; // kern_version, prog_flags, prog_ifindex
         return call(BPF_PROG_LOAD, type, insns.length / INSN_SIZE, insns, BpfObject.SIGNALS.bytes("license"),
-            logLevel, logLevel * LOG_SIZE, log, version, flags, name, device, types == UNTYPED ? 0 : BPF_TRACE_RAW_TP,
-            new int[9], types); // prog_btf_fd to line_info_cnt
+            logLevel, logLevel * LOG_SIZE, log, 0, 0, name, 0, types == UNTYPED ? 0 : BPF_TRACE_RAW_TP,
+            0, 0, 0L, 0, 0, 0L, 0, types); // prog_btf_fd to line_info_cnt
     }
 
     /** The types, if any, name the tracepoint already. The link, which holds the prog, ends with this process. */
@@ -1844,17 +1831,17 @@ final class Bpf {
         Kernel.close(prog);
     }
 
-    /** An int is a __u32, bytes and memory are a pointer to them, a string is a char[16], int[n] are n zeros. */
+    /** An Integer is a __u32, a Long a __u64, bytes and memory are a pointer to them, a String is a char[16]. */
     private static int call(int command, Object... members) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment attr = arena.allocate(ATTR_SIZE, 8);
             ByteBuffer buffer = attr.asByteBuffer().order(ByteOrder.nativeOrder());
             for (Object member : members) {
                 if (member instanceof Integer number) buffer.putInt(number);
+                if (member instanceof Long number) buffer.putLong(number);
                 if (member instanceof MemorySegment memory) buffer.putLong(memory.address());
                 if (member instanceof byte[] bytes) buffer.putLong(arena.allocateFrom(JAVA_BYTE, bytes).address());
                 if (member instanceof String name) buffer.put(Arrays.copyOf(name.getBytes(ISO_8859_1), 16));
-                if (member instanceof int[] zeros) buffer.position(buffer.position() + 4 * zeros.length);
             }
             return (int) Kernel.call(Kernel.BPF, command, attr, attr.byteSize());
         }
@@ -1862,14 +1849,13 @@ final class Bpf {
 
     private static int check(String what, int result) {
         if (result >= 0) Log.debug(what);
-        else throw new Failure(what, Kernel.errnoName(-result), Kernel.isLockedDown()
-            ? "/sys/kernel/security/lockdown, confidentiality, forbids tracing" : switch (-result) {
-                case Kernel.EPERM -> "run as root (sudo), or with CAP_BPF and CAP_PERFMON; before Linux 5.11 maps also "
-                    + "need ulimit -l unlimited";
-                case Kernel.ENOSYS -> "this kernel lacks CONFIG_BPF_SYSCALL";
-                case Kernel.ENOMEM -> "a smaller --ring needs less memory";
-                default -> "Linux 5.8 or newer is needed";
-            });
+        else throw new Failure(what, Kernel.errnoName(-result), switch (-result) {
+            case Kernel.EPERM -> "run as root (sudo), or with CAP_BPF and CAP_PERFMON; before Linux 5.11 maps also "
+                + "need ulimit -l unlimited";
+            case Kernel.ENOSYS -> "this kernel lacks CONFIG_BPF_SYSCALL";
+            case Kernel.ENOMEM -> "a smaller --ring needs less memory";
+            default -> "Linux 5.8 or newer is needed";
+        });
         return result;
     }
 }
@@ -1881,7 +1867,7 @@ final class BpfObject {
     /** Of its bytes: test/build sets it. */
     private static final int CRC = 0x6687bd1a;
 
-    private static final int SHDR_SIZE = 64, SYM_SIZE = 24, REL_SIZE = 16, RELO_SIZE = 16; // linux/elf.h, linux/bpf.h
+    private static final int SHDR_SIZE = 64, SYM_SIZE = 24; // linux/elf.h
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;
     private static final int BPF_CORE_FIELD_EXISTS = 2;
 
@@ -1892,15 +1878,10 @@ final class BpfObject {
     final Btf types;
 
     private static BpfObject open(String name) {
-        try (InputStream in = Signals.class.getResourceAsStream("/" + name)) {
-            if (in == null) throw new Failure(name, "ENOENT", "it comes with the jar that jbang builds: run jbang");
-            byte[] bytes = in.readAllBytes();
-            CRC32 crc = new CRC32();
-            crc.update(bytes);
-            if ((int) crc.getValue() == CRC) return new BpfObject(bytes);
-        } catch (IOException e) {
-            throw Failure.of(name, e, "");
-        }
+        byte[] bytes = Kernel.resource("/" + name);
+        CRC32 crc = new CRC32();
+        crc.update(bytes);
+        if ((int) crc.getValue() == CRC) return new BpfObject(bytes);
         throw new Failure(name, "EBADMSG", "it is damaged, or of another version: test/build, or jbang cache clear");
     }
 
@@ -1935,8 +1916,8 @@ final class BpfObject {
 
     /** Each struct elf64_rel names an instruction that loads the address of a map, or of the memory in one. */
     private void relocateMaps(ByteBuffer relocations, ByteBuffer insns, Map<String, Integer> maps) {
-        for (int at = 0; at < relocations.limit(); at += REL_SIZE) {
-            int insn = (int) relocations.getLong(at), symbol = relocations.getInt(at + 12) * SYM_SIZE;
+        while (relocations.hasRemaining()) {
+            int insn = (int) relocations.getLong(), symbol = (int) (relocations.getLong() >>> 32) * SYM_SIZE;
             String section = names.get(sections.get(".symtab").getShort(symbol + 6));
             int kind = section.equals(".maps") ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
             insns.put(insn + 1, (byte) (insns.get(insn + 1) | kind << 4));
@@ -1948,20 +1929,19 @@ final class BpfObject {
     /** CO-RE: each struct bpf_core_relo names an instruction that loads a member of a struct, or steps to it. */
     private void relocateMembers(String prog, ByteBuffer insns, Btf kernel) {
         ByteBuffer ext = sections.get(".BTF.ext"); // struct btf_ext_header: core_relo_off, core_relo_len
-        int at = ext.getInt(4) + ext.getInt(24) + 4, end = at - 4 + ext.getInt(28);
+        int start = ext.getInt(4) + ext.getInt(24), end = start + ext.getInt(28);
         Set<String> optional = new HashSet<>(); // what the prog asks about before it reads it
-        while (at < end) { // struct btf_ext_info_sec: sec_name_off, num_info
-            boolean its = types.string(ext.getInt(at)).equals(prog);
-            int next = at + 8 + ext.getInt(at + 4) * RELO_SIZE;
-            for (at += 8; at < next; at += RELO_SIZE) {
-                if (!its) continue;
-                int insn = ext.getInt(at), type = ext.getInt(at + 4), kind = ext.getInt(at + 12);
-                String struct = types.name(type), path = types.string(ext.getInt(at + 8)); // such as "0:6"
+        for (ext.position(start + 4); ext.position() < end;) { // struct btf_ext_info_sec: sec_name_off, num_info
+            boolean its = types.string(ext.getInt()).equals(prog);
+            for (int left = ext.getInt(); left > 0; left--) {
+                int insn = ext.getInt(), type = ext.getInt();
+                String struct = types.name(type), path = types.string(ext.getInt()); // such as "0:6"
                 String member = types.memberName(type, Integer.parseInt(path.substring(2)));
-                int offset = kernel.find(struct, member);
-                if (kind == BPF_CORE_FIELD_EXISTS) optional.add(member);
-                else if (offset < 0 && !optional.contains(member)) kernel.offset(struct, member); // says so
-                if (kind == BPF_CORE_FIELD_EXISTS) insns.putInt(insn + 4, offset < 0 ? 0 : 1);
+                boolean asks = ext.getInt() == BPF_CORE_FIELD_EXISTS;
+                if (!its) continue;
+                if (asks) optional.add(member);
+                int offset = optional.contains(member) ? kernel.find(struct, member) : kernel.offset(struct, member);
+                if (asks) insns.putInt(insn + 4, offset < 0 ? 0 : 1);
                 else if ((insns.get(insn) & BPF_CLASS) == BPF_LDX) insns.putShort(insn + 2, (short) offset);
                 else insns.putInt(insn + 4, offset);
             }
@@ -2079,8 +2059,8 @@ final class Kernel {
 
     // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
     static final int BIND = nr(49, 200), BPF = nr(321, 280), CONNECT = nr(42, 203), FLOCK = nr(73, 32);
-    static final int LISTEN = nr(50, 201), SOCKET = nr(41, 198), WRITE = nr(1, 64);
-    private static final int CLOSE = nr(3, 57), IOCTL = nr(16, 29), MEMFD_CREATE = nr(319, 279);
+    static final int LISTEN = nr(50, 201), MEMFD_CREATE = nr(319, 279), SOCKET = nr(41, 198), WRITE = nr(1, 64);
+    private static final int CLOSE = nr(3, 57), IOCTL = nr(16, 29);
     private static final int MMAP = nr(9, 222), OPEN_BY_HANDLE_AT = nr(304, 265), OPENAT = nr(257, 56);
     private static final int PPOLL = nr(271, 73), PRLIMIT64 = nr(302, 261);
 
@@ -2094,7 +2074,7 @@ final class Kernel {
         + "EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS").split(" ");
 
     // include/uapi: fcntl.h, file.h, memfd.h, mman.h, resource.h, auxvec.h, ioctls.h; include/linux/proc_ns.h
-    private static final int AT_FDCWD = -100, O_CLOEXEC = 0x80000, MFD_CLOEXEC = 1;
+    private static final int AT_FDCWD = -100, O_CLOEXEC = 0x80000;
     private static final int PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1, RLIMIT_MEMLOCK = 8, AT_PAGESZ = 6;
     private static final int TIOCGWINSZ = 0x5413;
     private static final long PROC_PID_INIT_INO = 0xEFFFFFFCL;
@@ -2158,9 +2138,6 @@ final class Kernel {
 
     static int open(String path) { return (int) call(OPENAT, AT_FDCWD, path, O_CLOEXEC); }
 
-    /** A file in memory, without a name. */
-    static int memfd() { return (int) check("memfd_create", call(MEMFD_CREATE, "", MFD_CLOEXEC)); }
-
     /** Opens what a struct file_handle of eight bytes stands for. */
     static int openByHandle(int mountFd, int type, long handle) {
         return (int) call(OPEN_BY_HANDLE_AT, mountFd, new long[] {8 | (long) type << 32, handle}, O_CLOEXEC);
@@ -2181,14 +2158,15 @@ final class Kernel {
         return link("/proc/self/ns/pid").equals("pid:[" + PROC_PID_INIT_INO + "]");
     }
 
-    /** On aarch64 the verifier leaves the calls of some helpers to the JIT, even where there is none. Seen on 6.12. */
-    static void checkJit() {
-        String path = "/proc/sys/net/core/bpf_jit_enable";
-        if (AARCH64 && text(path).equals("0\n")) throw new Failure(path, "EOPNOTSUPP",
+    /** What the kernel would forbid without saying why, or crash of. */
+    static void checkHost() {
+        String lockdown = "/sys/kernel/security/lockdown", jit = "/proc/sys/net/core/bpf_jit_enable";
+        if (text(lockdown).contains("[confidentiality]"))
+            throw new Failure("bpf(2)", "EPERM", lockdown + ", confidentiality, forbids tracing");
+        // On aarch64 the verifier leaves the calls of some helpers to the JIT, even where there is none. Seen on 6.12.
+        if (AARCH64 && text(jit).equals("0\n")) throw new Failure(jit, "EOPNOTSUPP",
             "aarch64 kernels crash when they interpret bpf_get_current_task(): sysctl net.core.bpf_jit_enable=1");
     }
-
-    static boolean isLockedDown() { return text("/sys/kernel/security/lockdown").contains("[confidentiality]"); }
 
     /** What is in a file; nothing where there is none, or where only root may know. */
     static String text(String path) { return new String(bytes(path, Integer.MAX_VALUE), ISO_8859_1); }
@@ -2198,6 +2176,16 @@ final class Kernel {
             return in.readNBytes(most);
         } catch (IOException e) {
             return new byte[0];
+        }
+    }
+
+    /** What was packed into the jar, or into one that it needs. */
+    static byte[] resource(String name) {
+        try (InputStream in = Signals.class.getResourceAsStream(name)) {
+            if (in == null) throw new Failure(name, "ENOENT", "it comes with the jar that jbang builds: run jbang");
+            return in.readAllBytes();
+        } catch (IOException e) {
+            throw Failure.of(name, e, "");
         }
     }
 
