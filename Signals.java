@@ -89,6 +89,7 @@ public final class Signals {
 
     private Signals(Options options) {
         Log.verbose = options.verbose;
+        Library.preload();
         Log.info("loading and attaching to the ebpf program");
         tracer = new Tracer(options);
         synchronized (Signals.class) {
@@ -329,10 +330,8 @@ final class Output {
             long result = Kernel.call(Kernel.WRITE, fd, left, left.length);
             if (result >= 0) left = Arrays.copyOfRange(left, (int) result, left.length);
             else if (result == -Kernel.EAGAIN) LockSupport.parkNanos(1_000_000); // somebody made it non-blocking
-            else if (result != -Kernel.EINTR) {
-                if (fd == STDOUT) exit((int) -result);
-                return;
-            }
+            else if (fd == STDOUT) exit((int) -result);
+            else return;
         }
     }
 
@@ -1368,18 +1367,17 @@ final class Server {
     private static final int POLLFD_SIZE = 8, EVENTS = 4, REVENTS = 6;
 
     private static final int ACCEPTS = 4; // in a round: who connects in a loop must not keep the others waiting
-    private static final long SECOND = 1_000_000_000;
+    private static final long SECOND = 999_999_999; // ns: the most in a struct timespec
 
     private final Place place;
     private final Backlog backlog = new Backlog();
     private final List<Client> clients = new ArrayList<>();
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
     private MemorySegment pollfds = MemorySegment.NULL;
-    private boolean full;    // no file descriptor was left for a client: new ones wait
-    private long acceptFrom; // until then, System.nanoTime()
+    private long acceptFrom; // System.nanoTime(): no file descriptor was left, new clients wait until then; or else 0
 
     Server(Options options) {
-        Library.load();
+        Library.LOADED.join();
         place = new Place(options.socket, options.group);
     }
 
@@ -1419,14 +1417,17 @@ final class Server {
         int count = 2 + clients.size();
         if (pollfds.byteSize() < (long) count * POLLFD_SIZE)
             pollfds = Arena.ofAuto().allocate(2L * count * POLLFD_SIZE, POLLFD_SIZE);
-        boolean waits = full && System.nanoTime() - acceptFrom < 0;
+        boolean waits = acceptFrom != 0 && System.nanoTime() - acceptFrom < 0;
         expect(0, ringFd, POLLIN);
         expect(1, waits ? -1 : place.fd, POLLIN);
         for (int i = 2; i < count; i++) {
             Client client = clients.get(i - 2);
             expect(i, client.fd, (client.readable ? POLLIN : 0) | (client.full ? POLLOUT : 0));
         }
-        Kernel.ppoll(pollfds, count, waits && nanoseconds == FOREVER ? SECOND : nanoseconds);
+        if (waits && nanoseconds == FOREVER) nanoseconds = SECOND;
+        Object timeout = nanoseconds == FOREVER ? 0 : new long[] {0, nanoseconds}; // struct timespec
+        long ready = Kernel.call(Kernel.PPOLL, pollfds, count, timeout);
+        if (ready != -Kernel.EINTR) Kernel.check("ppoll", ready); // the JVM handles its signals by itself
 
         for (int i = count - 1; i >= 2; i--) attend(clients.get(i - 2), revents(i));
         if (revents(1) != 0) accept();
@@ -1455,14 +1456,14 @@ final class Server {
         try {
             for (int i = 0; i < ACCEPTS; i++) {
                 AFUNIXSocketChannel channel = place.listening.accept();
-                full &= channel != null;
+                if (channel == null) acceptFrom = 0;
                 if (channel == null) return;
                 clients.add(new Client(channel, backlog));
                 Log.debug("client " + clients.getLast().fd + " connected");
             }
         } catch (IOException e) {
-            if (!full) Log.warn("accepting a client: " + e.getMessage() + "; new ones wait until others have gone");
-            full = true;
+            if (acceptFrom == 0)
+                Log.warn("accepting a client: " + e.getMessage() + "; new ones wait until others have gone");
             acceptFrom = System.nanoTime() + SECOND;
         }
     }
@@ -1477,8 +1478,6 @@ final class Place {
     private static final int AF_UNIX = 1, SOCK_STREAM_NONBLOCK = 1 | 04000, SUN_PATH_SIZE = 108, QUEUE = 128;
     private static final int LOCK_EX_NB = 2 | 4;
     private static final long PAUSE = 20_000_000, TRIES = 500; // ns: 10 s in all
-    private static final String ELSE = "; --socket PATH chooses another";
-    private static final String HINT = "can this process write in that folder?" + ELSE;
 
     final int fd = (int) Kernel.check("socket", Kernel.call(Kernel.SOCKET, AF_UNIX, SOCK_STREAM_NONBLOCK, 0));
     final AFUNIXServerSocketChannel listening; // the same socket
@@ -1510,15 +1509,18 @@ final class Place {
             if (inode != null) remove();
             if (e instanceof UserPrincipalNotFoundException)
                 throw new Failure(what, "ENOENT", "there is no group " + group + "; getent group lists them");
-            throw Failure.of(what, e, e instanceof NoSuchFileException ? "that folder does not exist" + ELSE : HINT);
+            throw Failure.of(what, e, (e instanceof NoSuchFileException ? "that folder does not exist"
+                : "can this process write in that folder?") + "; --socket PATH chooses another");
         }
     }
 
     /** Only root and this user may rename what is in the folder or above it: else they could swap the socket. */
     private void checkOwners(Path folder, String hint) throws IOException {
+        List<Object> we = List.of(0, Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
         for (Path each = folder; each != null; each = each.getParent()) {
-            boolean trusted = stat(each, "uid").equals(0) || isOurs(each);
-            if (!trusted || (mode(each) & S_IWGRP_IWOTH) != 0 && (mode(each) & S_ISVTX) == 0)
+            boolean trusted = we.contains(stat(each, "uid"));
+            int mode = (int) stat(each, "mode");
+            if (!trusted || (mode & S_IWGRP_IWOTH) != 0 && (mode & S_ISVTX) == 0)
                 throw new Failure(what, "EPERM", (trusted ? "other users" : Files.getOwner(each).getName())
                     + " can swap what is in " + each + "; " + hint);
         }
@@ -1539,7 +1541,7 @@ final class Place {
         byte[] address = ByteBuffer.allocate(2 + SUN_PATH_SIZE).order(ByteOrder.nativeOrder()) // struct sockaddr_un
             .putShort((short) AF_UNIX).put(name).array();
         if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
-            if ((mode(path) & S_IFMT) != S_IFSOCK) throw new Failure(what, "EEXIST",
+            if (((int) stat(path, "mode") & S_IFMT) != S_IFSOCK) throw new Failure(what, "EEXIST",
                 "what stands there is no socket: move it, or give another --socket PATH");
             long errno = -Kernel.call(Kernel.CONNECT, fd, address, address.length);
             if (errno != Kernel.ECONNREFUSED) throw new Failure(what, "EADDRINUSE",
@@ -1549,7 +1551,7 @@ final class Place {
             Log.debug("removed the stale socket " + path);
         }
         int errno = (int) -Kernel.call(Kernel.BIND, fd, address, address.length); // which follows and replaces nothing
-        if (errno != 0) throw new Failure(what, Kernel.errnoName(errno), HINT);
+        if (errno != 0) throw new FileSystemException("" + path, null, Kernel.errnoName(errno));
     }
 
     private long peer() throws IOException {
@@ -1568,17 +1570,16 @@ final class Place {
     private static Object stat(Path path, String attribute) throws IOException {
         return Files.getAttribute(path, "unix:" + attribute, LinkOption.NOFOLLOW_LINKS);
     }
-
-    private static int mode(Path path) throws IOException { return (int) stat(path, "mode"); }
-
-    private static boolean isOurs(Path path) throws IOException {
-        return stat(path, "uid").equals(Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
-    }
 }
 
 /** junixsocket's native library, loaded from memory: so no file of it ever stands where somebody could swap it. */
 final class Library {
-    static void load() {
+    /** In a thread of its own, as it takes as long as attaching the progs. */
+    static final CompletableFuture<Void> LOADED = CompletableFuture.runAsync(Library::load);
+
+    static void preload() { } // initializes this class
+
+    private static void load() {
         String name = "/lib/" + System.getProperty("os.arch") + "-Linux-clang/jni/libjunixsocket-native-2.11.1.so";
         String path = "/proc/self/fd/" + Kernel.check("memfd_create", Kernel.call(Kernel.MEMFD_CREATE, "", 0));
         try {
@@ -1958,14 +1959,23 @@ final class Btf {
     private static final int[] MORE_EACH = {0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12};
 
     private final ByteBuffer types, strings;
-    private int[] starts = new int[4096]; // of the types known so far, by number; number 0 is void
-    private int known, next;
+    private final Map<String, List<Integer>> named = new HashMap<>(); // structs and typedefs
+    private int[] starts = new int[1 << 12]; // of the types, by number; number 0 is void
 
     Btf(byte[] all, ByteOrder order) { // struct btf_header: hdr_len, type_off, type_len, str_off, str_len
         ByteBuffer header = ByteBuffer.wrap(all).order(order);
         int start = header.getInt(4);
         types = header.slice(start + header.getInt(8), header.getInt(12)).order(order);
         strings = header.slice(start + header.getInt(16), header.getInt(20));
+        for (int id = 1, at = 0; at < types.limit(); id++) {
+            if (id == starts.length) starts = Arrays.copyOf(starts, 2 * id);
+            starts[id] = at;
+            int kind = kind(id);
+            if (kind >= MORE.length) throw new Failure("BTF kind " + kind, "EOPNOTSUPP", "it is too new");
+            if (kind == KIND_STRUCT || kind == KIND_TYPEDEF)
+                named.computeIfAbsent(name(id), _ -> new ArrayList<>()).add(id);
+            at += 12 + MORE[kind] + MORE_EACH[kind] * vlen(id);
+        }
     }
 
     static Btf ofKernel() {
@@ -1977,22 +1987,11 @@ final class Btf {
         }
     }
 
-    /** Is there a type of this number? Looks no further than that: what is asked for is among the first thousands. */
-    private boolean exists(int id) {
-        while (known < id && next < types.limit()) {
-            if (++known == starts.length) starts = Arrays.copyOf(starts, 2 * known);
-            starts[known] = next;
-            if (kind(known) >= MORE.length) throw new Failure("BTF kind " + kind(known), "EOPNOTSUPP", "it is too new");
-            next += 12 + MORE[kind(known)] + MORE_EACH[kind(known)] * vlen(known);
-        }
-        return id <= known;
-    }
-
     // struct btf_type: name_off, info (vlen: bits 0-15, kind: 24-28, kind_flag: 31), type or size
     private int word(int id, int at) { return types.getInt(starts[id] + at); }
     private int kind(int id) { return word(id, 4) >>> 24 & 31; }
     private int vlen(int id) { return word(id, 4) & 0xFFFF; }
-    String name(int id) { return exists(id) ? string(word(id, 0)) : ""; }
+    String name(int id) { return string(word(id, 0)); }
 
     // struct btf_member: name_off, type, offset in bits (in 24 of them where kind_flag says there are bit-fields)
     String memberName(int id, int index) { return string(word(id, 12 + 12 * index)); }
@@ -2008,21 +2007,10 @@ final class Btf {
         return new String(strings.array(), strings.arrayOffset() + offset, end - offset, ISO_8859_1);
     }
 
-    /** As string(offset).equals(name), of which a kernel's thousands of types would make too many. */
-    private boolean equals(int offset, String name) {
-        int i = 0;
-        while (i < name.length() && strings.get(offset + i) == name.charAt(i)) i++;
-        return i == name.length() && strings.get(offset + i) == 0;
-    }
+    private List<Integer> named(String name) { return named.getOrDefault(name, List.of()); }
 
-    /** The number of the first type of that name from there on; 0 if there is none. */
-    private int find(int kind, String name, int from) {
-        for (int id = from; exists(id); id++) if (kind(id) == kind && equals(word(id, 0), name)) return id;
-        return 0;
-    }
-
-    int typedef(String name) { return find(KIND_TYPEDEF, name, 1); }
-    int size(String struct) { return word(find(KIND_STRUCT, struct, 1), 8); }
+    int typedef(String name) { return named(name).isEmpty() ? 0 : named(name).getFirst(); }
+    int size(String struct) { return word(named(struct).getFirst(), 8); }
 
     /** Where a member is in a struct, in bytes. */
     int offset(String struct, String member) {
@@ -2034,17 +2022,18 @@ final class Btf {
     /** The same; -1 where there is none. A kernel can have several structs of one name. */
     int find(String struct, String member) {
         int offset = -1;
-        for (int id = 0; offset < 0 && (id = find(KIND_STRUCT, struct, id + 1)) != 0;) offset = search(id, member);
+        for (int id : named(struct)) if (offset < 0 && kind(id) == KIND_STRUCT) offset = find(id, member);
         return offset;
     }
 
     /** Enters anonymous structs and unions, as C does; -1 where there is no such member. */
-    private int search(int id, String name) {
+    private int find(int id, String member) {
         for (int i = 0; i < vlen(id); i++) {
-            int nameAt = word(id, 12 + 12 * i), type = word(id, 16 + 12 * i);
-            if (equals(nameAt, name)) return memberOffset(id, i);
-            if (nameAt != 0 || !exists(type) || kind(type) != KIND_STRUCT && kind(type) != KIND_UNION) continue;
-            int offset = search(type, name);
+            String name = memberName(id, i);
+            int type = word(id, 16 + 12 * i);
+            if (name.equals(member)) return memberOffset(id, i);
+            if (!name.isEmpty() || kind(type) != KIND_STRUCT && kind(type) != KIND_UNION) continue;
+            int offset = find(type, member);
             if (offset >= 0) return memberOffset(id, i) + offset;
         }
         return -1;
@@ -2059,10 +2048,10 @@ final class Kernel {
 
     // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
     static final int BIND = nr(49, 200), BPF = nr(321, 280), CONNECT = nr(42, 203), FLOCK = nr(73, 32);
-    static final int LISTEN = nr(50, 201), MEMFD_CREATE = nr(319, 279), SOCKET = nr(41, 198), WRITE = nr(1, 64);
-    private static final int CLOSE = nr(3, 57), IOCTL = nr(16, 29);
-    private static final int MMAP = nr(9, 222), OPEN_BY_HANDLE_AT = nr(304, 265), OPENAT = nr(257, 56);
-    private static final int PPOLL = nr(271, 73), PRLIMIT64 = nr(302, 261);
+    static final int LISTEN = nr(50, 201), MEMFD_CREATE = nr(319, 279), PPOLL = nr(271, 73), SOCKET = nr(41, 198);
+    static final int WRITE = nr(1, 64);
+    private static final int CLOSE = nr(3, 57), IOCTL = nr(16, 29), MMAP = nr(9, 222), MPROTECT = nr(10, 226);
+    private static final int OPEN_BY_HANDLE_AT = nr(304, 265), OPENAT = nr(257, 56), PRLIMIT64 = nr(302, 261);
 
     private static int nr(int x86_64, int aarch64) { return AARCH64 ? aarch64 : x86_64; }
 
@@ -2073,31 +2062,24 @@ final class Kernel {
         + "ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY "
         + "EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS").split(" ");
 
-    // include/uapi: fcntl.h, file.h, memfd.h, mman.h, resource.h, auxvec.h, ioctls.h; include/linux/proc_ns.h
-    private static final int AT_FDCWD = -100, O_CLOEXEC = 0x80000;
-    private static final int PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1, RLIMIT_MEMLOCK = 8, AT_PAGESZ = 6;
+    // include/uapi: fcntl.h, mman.h, resource.h, ioctls.h; include/linux/proc_ns.h
+    private static final int AT_FDCWD = -100, PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1, RLIMIT_MEMLOCK = 8;
     private static final int TIOCGWINSZ = 0x5413;
     private static final long PROC_PID_INIT_INO = 0xEFFFFFFCL;
 
-    private static final StructLayout STATE = Linker.Option.captureStateLayout();
-    private static final long ERRNO_AT = STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
+    private static final StructLayout STATE = Linker.Option.captureStateLayout(); // just errno
     private static final MethodHandle SYSCALL = Linker.nativeLinker().downcallHandle(
         Linker.nativeLinker().defaultLookup().findOrThrow("syscall"),
         FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
         Linker.Option.captureCallState("errno"));
 
-    /** One for each thread. */
-    private static final ThreadLocal<MemorySegment> CAPTURED = new ThreadLocal<>() {
-        @Override protected MemorySegment initialValue() { return Arena.ofAuto().allocate(STATE); }
-    };
-
     static final long PAGE_SIZE = pageSize();
 
     /** A String, bytes or a struct of longs are passed by a pointer to them, which lasts as long as the call. */
     static long call(int number, Object... arguments) {
-        MemorySegment captured = CAPTURED.get();
         long[] a = new long[6];
         try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = arena.allocate(STATE);
             for (int i = 0; i < arguments.length; i++) {
                 if (arguments[i] instanceof Number value) a[i] = value.longValue();
                 if (arguments[i] instanceof MemorySegment memory) a[i] = memory.address();
@@ -2105,8 +2087,8 @@ final class Kernel {
                 if (arguments[i] instanceof byte[] bytes) a[i] = arena.allocateFrom(JAVA_BYTE, bytes).address();
                 if (arguments[i] instanceof long[] struct) a[i] = arena.allocateFrom(JAVA_LONG, struct).address();
             }
-            long result = (long) SYSCALL.invokeExact(captured, (long) number, a[0], a[1], a[2], a[3], a[4], a[5]);
-            return result == -1 ? -captured.get(JAVA_INT, ERRNO_AT) : result;
+            long result = (long) SYSCALL.invokeExact(state, (long) number, a[0], a[1], a[2], a[3], a[4], a[5]);
+            return result == -1 ? -state.get(JAVA_INT, 0) : result;
         } catch (Throwable t) {
             throw new AssertionError("syscall(2) throws nothing", t);
         }
@@ -2129,18 +2111,11 @@ final class Kernel {
         return MemorySegment.ofAddress(address).reinterpret(size);
     }
 
-    /** Returns when some are ready, when time is up, or when a signal came: the JVM handles that by itself. */
-    static void ppoll(MemorySegment pollfds, int count, long nanoseconds) {
-        Object timeout = nanoseconds < 0 ? 0 : new long[] {nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000};
-        long ready = call(PPOLL, pollfds, count, timeout);
-        if (ready != -EINTR) check("ppoll", ready);
-    }
-
-    static int open(String path) { return (int) call(OPENAT, AT_FDCWD, path, O_CLOEXEC); }
+    static int open(String path) { return (int) call(OPENAT, AT_FDCWD, path, 0); }
 
     /** Opens what a struct file_handle of eight bytes stands for. */
     static int openByHandle(int mountFd, int type, long handle) {
-        return (int) call(OPEN_BY_HANDLE_AT, mountFd, new long[] {8 | (long) type << 32, handle}, O_CLOEXEC);
+        return (int) call(OPEN_BY_HANDLE_AT, mountFd, new long[] {8 | (long) type << 32, handle}, 0);
     }
 
     /** The width of a terminal; 0 if it has none, or is none. */
@@ -2198,14 +2173,10 @@ final class Kernel {
         }
     }
 
+    /** Changes the protection of nothing: then only an address that begins no page is an error. */
     private static long pageSize() {
-        try {
-            byte[] bytes = Files.readAllBytes(Path.of("/proc/self/auxv"));
-            LongBuffer auxv = ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder()).asLongBuffer();
-            while (auxv.get() != AT_PAGESZ) auxv.get();
-            return auxv.get();
-        } catch (IOException e) {
-            throw Failure.of("/proc/self/auxv", e, "is /proc mounted?");
-        }
+        long size = 4096;
+        while (call(MPROTECT, size, 0, 0) < 0) size *= 2;
+        return size;
     }
 }
