@@ -258,17 +258,16 @@ final class Failure extends RuntimeException {
         "AccessDeniedException", "EACCES", "Not a directory", "ENOTDIR", "Operation not permitted", "EPERM",
         "Read-only file system", "EROFS");
 
-    private int status = 1;
+    private final int status;
 
-    Failure(String what, String errno, String hint) {
+    Failure(String what, String errno, String hint) { this(1, what, errno, hint); }
+
+    private Failure(int status, String what, String errno, String hint) {
         super(what + ": " + errno + (hint.isEmpty() ? "" : "; " + hint));
+        this.status = status;
     }
 
-    static Failure usage(String what, String hint) {
-        Failure failure = new Failure(what, "EINVAL", hint);
-        failure.status = USAGE;
-        return failure;
-    }
+    static Failure usage(String what, String hint) { return new Failure(USAGE, what, "EINVAL", hint); }
 
     static Failure of(String what, IOException e, String hint) {
         String reason = e instanceof FileSystemException f ? f.getReason() : e.getMessage();
@@ -1362,11 +1361,7 @@ final class Server {
     static final long FOREVER = -1;
     static final int NO_RING = -1; // poll(2) skips a negative fd
 
-    // include/uapi/asm-generic/poll.h; struct pollfd { int fd; short events, revents; }
-    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
-    private static final int POLLFD_SIZE = 8, EVENTS = 4, REVENTS = 6;
-
-    private static final int ACCEPTS = 4; // in a round: who connects in a loop must not keep the others waiting
+    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16; // include/uapi/asm-generic/poll.h
     private static final long SECOND = 999_999_999; // ns: the most in a struct timespec
 
     private final Place place;
@@ -1415,8 +1410,7 @@ final class Server {
     /** Sleeps in ppoll(2) until there are records, a client comes, goes or takes more, or until time is up. */
     void poll(long nanoseconds, int ringFd) {
         int count = 2 + clients.size();
-        if (pollfds.byteSize() < (long) count * POLLFD_SIZE)
-            pollfds = Arena.ofAuto().allocate(2L * count * POLLFD_SIZE, POLLFD_SIZE);
+        if (pollfds.byteSize() < 8L * count) pollfds = Arena.ofAuto().allocate(JAVA_LONG, 2L * count);
         boolean waits = acceptFrom != 0 && System.nanoTime() - acceptFrom < 0;
         expect(0, ringFd, POLLIN);
         expect(1, waits ? -1 : place.fd, POLLIN);
@@ -1433,12 +1427,12 @@ final class Server {
         if (revents(1) != 0) accept();
     }
 
-    private void expect(int i, int fd, int events) {
-        pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE, fd);
-        pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE + EVENTS, events); // and no revents yet
+    // struct pollfd { int fd; short events, revents; } in a long, of which a little-endian fd has the lower half
+    private void expect(int i, int fd, long events) {
+        pollfds.setAtIndex(JAVA_LONG, i, events << 32 | Integer.toUnsignedLong(fd));
     }
 
-    private int revents(int i) { return pollfds.get(JAVA_SHORT, (long) i * POLLFD_SIZE + REVENTS); }
+    private int revents(int i) { return (int) (pollfds.getAtIndex(JAVA_LONG, i) >>> 48); }
 
     private void attend(Client client, int revents) {
         try {
@@ -1452,15 +1446,12 @@ final class Server {
         }
     }
 
+    /** One in a round: who connects in a loop must not keep the others waiting. */
     private void accept() {
         try {
-            for (int i = 0; i < ACCEPTS; i++) {
-                AFUNIXSocketChannel channel = place.listening.accept();
-                if (channel == null) acceptFrom = 0;
-                if (channel == null) return;
-                clients.add(new Client(channel, backlog));
-                Log.debug("client " + clients.getLast().fd + " connected");
-            }
+            clients.add(new Client(place.listening.accept(), backlog));
+            Log.debug("client " + clients.getLast().fd + " connected");
+            acceptFrom = 0;
         } catch (IOException e) {
             if (acceptFrom == 0)
                 Log.warn("accepting a client: " + e.getMessage() + "; new ones wait until others have gone");
@@ -1874,8 +1865,7 @@ final class BpfObject {
 
     static final BpfObject SIGNALS = open("signals.bpf.o");
 
-    private final List<String> names = new ArrayList<>(); // of sections, by number
-    private final Map<String, ByteBuffer> sections = new HashMap<>();
+    private final Map<String, ByteBuffer> sections = new LinkedHashMap<>(); // in their order
     final Btf types;
 
     private static BpfObject open(String name) {
@@ -1890,10 +1880,8 @@ final class BpfObject {
         ByteBuffer file = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         int headers = (int) file.getLong(40), count = file.getShort(60);
         ByteBuffer strings = section(file, headers + file.getShort(62) * SHDR_SIZE);
-        for (int at = headers; at < headers + count * SHDR_SIZE; at += SHDR_SIZE) {
-            names.add(Btf.string(strings, file.getInt(at)));
-            sections.put(names.getLast(), section(file, at));
-        }
+        for (int at = headers; at < headers + count * SHDR_SIZE; at += SHDR_SIZE)
+            sections.put(Btf.string(strings, file.getInt(at)), section(file, at));
         types = new Btf(bytes(".BTF"), ByteOrder.LITTLE_ENDIAN);
     }
 
@@ -1908,15 +1896,15 @@ final class BpfObject {
 
     /** A prog's instructions, with the file descriptors of these maps and the kernel's offsets of members. */
     byte[] relocate(String prog, Map<String, Integer> maps, Btf kernel) {
-        byte[] insns = bytes(prog);
-        ByteBuffer fields = ByteBuffer.wrap(insns).order(ByteOrder.LITTLE_ENDIAN);
-        relocateMaps(sections.get(".rel" + prog), fields, maps);
-        relocateMembers(prog, fields, kernel);
-        return insns;
+        ByteBuffer insns = ByteBuffer.wrap(bytes(prog)).order(ByteOrder.LITTLE_ENDIAN);
+        relocateMaps(sections.get(".rel" + prog), insns, maps);
+        relocateMembers(prog, insns, kernel);
+        return insns.array();
     }
 
     /** Each struct elf64_rel names an instruction that loads the address of a map, or of the memory in one. */
     private void relocateMaps(ByteBuffer relocations, ByteBuffer insns, Map<String, Integer> maps) {
+        List<String> names = List.copyOf(sections.keySet());
         while (relocations.hasRemaining()) {
             int insn = (int) relocations.getLong(), symbol = (int) (relocations.getLong() >>> 32) * SYM_SIZE;
             String section = names.get(sections.get(".symtab").getShort(symbol + 6));
@@ -1941,7 +1929,9 @@ final class BpfObject {
                 boolean asks = ext.getInt() == BPF_CORE_FIELD_EXISTS;
                 if (!its) continue;
                 if (asks) optional.add(member);
-                int offset = optional.contains(member) ? kernel.find(struct, member) : kernel.offset(struct, member);
+                int offset = kernel.offset(struct, member);
+                if (offset < 0 && !optional.contains(member))
+                    throw new Failure(struct + "'s member " + member, "ENOENT", "this kernel's BTF lacks it");
                 if (asks) insns.putInt(insn + 4, offset < 0 ? 0 : 1);
                 else if ((insns.get(insn) & BPF_CLASS) == BPF_LDX) insns.putShort(insn + 2, (short) offset);
                 else insns.putInt(insn + 4, offset);
@@ -2012,28 +2002,21 @@ final class Btf {
     int typedef(String name) { return named(name).isEmpty() ? 0 : named(name).getFirst(); }
     int size(String struct) { return word(named(struct).getFirst(), 8); }
 
-    /** Where a member is in a struct, in bytes. */
+    /** Where a member is in a struct, in bytes; -1 where it is not. A kernel can have several structs of one name. */
     int offset(String struct, String member) {
-        int offset = find(struct, member);
-        if (offset >= 0) return offset;
-        throw new Failure("struct " + struct + "'s member " + member, "ENOENT", "this kernel's BTF lacks it");
-    }
-
-    /** The same; -1 where there is none. A kernel can have several structs of one name. */
-    int find(String struct, String member) {
         int offset = -1;
-        for (int id : named(struct)) if (offset < 0 && kind(id) == KIND_STRUCT) offset = find(id, member);
+        for (int id : named(struct)) if (offset < 0 && kind(id) == KIND_STRUCT) offset = offset(id, member);
         return offset;
     }
 
-    /** Enters anonymous structs and unions, as C does; -1 where there is no such member. */
-    private int find(int id, String member) {
+    /** Enters anonymous structs and unions, as C does. */
+    private int offset(int id, String member) {
         for (int i = 0; i < vlen(id); i++) {
             String name = memberName(id, i);
             int type = word(id, 16 + 12 * i);
             if (name.equals(member)) return memberOffset(id, i);
             if (!name.isEmpty() || kind(type) != KIND_STRUCT && kind(type) != KIND_UNION) continue;
-            int offset = find(type, member);
+            int offset = offset(type, member);
             if (offset >= 0) return memberOffset(id, i) + offset;
         }
         return -1;
@@ -2062,10 +2045,9 @@ final class Kernel {
         + "ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY "
         + "EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS").split(" ");
 
-    // include/uapi: fcntl.h, mman.h, resource.h, ioctls.h; include/linux/proc_ns.h
+    // include/uapi: fcntl.h, mman.h, resource.h, ioctls.h
     private static final int AT_FDCWD = -100, PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1, RLIMIT_MEMLOCK = 8;
     private static final int TIOCGWINSZ = 0x5413;
-    private static final long PROC_PID_INIT_INO = 0xEFFFFFFCL;
 
     private static final StructLayout STATE = Linker.Option.captureStateLayout(); // just errno
     private static final MethodHandle SYSCALL = Linker.nativeLinker().downcallHandle(
@@ -2130,7 +2112,7 @@ final class Kernel {
 
     /** In another pid namespace, our own pid is not the one that a prog sees. */
     static boolean isInInitialPidNamespace() {
-        return link("/proc/self/ns/pid").equals("pid:[" + PROC_PID_INIT_INO + "]");
+        return link("/proc/self/ns/pid").equals("pid:[4026531836]"); // PROC_PID_INIT_INO
     }
 
     /** What the kernel would forbid without saying why, or crash of. */
