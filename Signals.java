@@ -344,11 +344,7 @@ final class Output {
     /** Gives what waits a moment to get out. */
     void finish() {
         writer.shutdown();
-        try {
-            if (!broken) writer.awaitTermination(2, TimeUnit.SECONDS);
-        } catch (InterruptedException e) {
-            throw new AssertionError("nobody interrupts it", e);
-        }
+        for (int ms = 0; ms < 2000 && !broken && !writer.isTerminated(); ms++) LockSupport.parkNanos(1_000_000);
     }
 }
 
@@ -1301,7 +1297,7 @@ final class Client {
     Client(AFUNIXSocketChannel channel, Backlog backlog) throws IOException {
         this.channel = channel;
         channel.configureBlocking(false);
-        fd = Server.fd(channel.getFileDescriptor());
+        fd = FileDescriptorCast.using(channel.getFileDescriptor()).as(Integer.class);
         block = backlog.newest;
         offset = block.text.position();
     }
@@ -1374,10 +1370,6 @@ final class Server {
     Server(Options options) {
         Library.LOADED.join();
         place = new Place(options.socket, options.group);
-    }
-
-    static int fd(FileDescriptor descriptor) throws IOException {
-        return FileDescriptorCast.using(descriptor).as(Integer.class);
     }
 
     void removeFile() { place.remove(); }
@@ -1607,8 +1599,7 @@ final class Tracer {
     private long droppedBefore;
 
     Tracer(Options options) {
-        Kernel.checkHost();
-        Kernel.raiseMemlock();
+        Kernel.prepare();
         int events = Bpf.createRing("events", options.ring);
         int bss = Bpf.createArray(".bss", SIZE);
         shared = Kernel.mmap(bss, 0, SIZE, true);
@@ -1774,7 +1765,8 @@ final class Bpf {
     private static final int BPF_MAP_CREATE = 0, BPF_PROG_LOAD = 5, BPF_RAW_TRACEPOINT_OPEN = 17;
     private static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27, BPF_F_MMAPABLE = 1 << 10;
     private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, BPF_PROG_TYPE_TRACING = 26, BPF_TRACE_RAW_TP = 23;
-    private static final int INSN_SIZE = 8, ATTR_SIZE = 128, LOG_SIZE = 1 << 20;
+    private static final int INSN_SIZE = 8, ATTR_SIZE = 128, LOG_SIZE = 1 << 16;
+    private static final int BPF_LOG_STATS = 4; // include/linux/bpf_verifier.h: also what is wrong, but no instructions
 
     /** In place of a BTF id: a raw tracepoint, whose arguments are mere numbers to the prog. */
     static final int UNTYPED = 0;
@@ -1795,25 +1787,16 @@ final class Bpf {
      * without types is to be accepted: after a refusal, the verifier's log is printed.
      */
     static int load(String name, byte[] insns, int types) {
-        String what = "BPF_PROG_LOAD " + name + (types == UNTYPED ? "" : " with types");
-        int prog = load(name, insns, types, 0, MemorySegment.NULL);
-        if (prog < 0 && types != UNTYPED) {
-            Log.debug(what + ": " + Kernel.errnoName(-prog));
-            return prog;
-        }
-        if (prog < 0) {
-            MemorySegment log = Arena.ofAuto().allocate(LOG_SIZE);
-            load(name, insns, types, 1, log);
-            Output.ERR.print(log.getString(0)); // in one piece: it must not crowd out the error
-        }
-        return check(what, prog);
-    }
-
-    private static int load(String name, byte[] insns, int types, int logLevel, MemorySegment log) {
-        int type = types == UNTYPED ? BPF_PROG_TYPE_RAW_TRACEPOINT : BPF_PROG_TYPE_TRACING;
-        return call(BPF_PROG_LOAD, type, insns.length / INSN_SIZE, insns, BpfObject.SIGNALS.bytes("license"),
-            logLevel, logLevel * LOG_SIZE, log, 0, 0, name, 0, types == UNTYPED ? 0 : BPF_TRACE_RAW_TP,
+        boolean typed = types != UNTYPED;
+        String what = "BPF_PROG_LOAD " + name + (typed ? " with types" : "");
+        MemorySegment log = Arena.ofAuto().allocate(LOG_SIZE);
+        int prog = call(BPF_PROG_LOAD, typed ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_RAW_TRACEPOINT,
+            insns.length / INSN_SIZE, insns, BpfObject.SIGNALS.bytes("license"), BPF_LOG_STATS, LOG_SIZE, log,
+            0, 0, name, 0, typed ? BPF_TRACE_RAW_TP : 0, // kern_version, prog_flags; prog_ifindex
             0, 0, 0L, 0, 0, 0L, 0, types); // prog_btf_fd to line_info_cnt
+        if (prog < 0 && typed) Log.debug(what + ": " + Kernel.errnoName(-prog) + "; " + log.getString(0));
+        else if (prog < 0) Output.ERR.print(log.getString(0)); // in one piece: it must not crowd out the error
+        return prog < 0 && typed ? prog : check(what, prog);
     }
 
     /** The types, if any, name the tracepoint already. The link, which holds the prog, ends with this process. */
@@ -1983,11 +1966,9 @@ final class Btf {
     private int vlen(int id) { return word(id, 4) & 0xFFFF; }
     String name(int id) { return string(word(id, 0)); }
 
-    // struct btf_member: name_off, type, offset in bits (in 24 of them where kind_flag says there are bit-fields)
+    // struct btf_member: name_off, type, offset in bits (in 24 of them, if there are bit-fields)
     String memberName(int id, int index) { return string(word(id, 12 + 12 * index)); }
-    private int memberOffset(int id, int index) {
-        return (word(id, 20 + 12 * index) & (word(id, 4) < 0 ? 0xFFFFFF : -1)) / 8;
-    }
+    private int memberOffset(int id, int index) { return (word(id, 20 + 12 * index) & 0xFFFFFF) / 8; }
 
     String string(int offset) { return string(strings, offset); }
 
@@ -2049,7 +2030,6 @@ final class Kernel {
     private static final int AT_FDCWD = -100, PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1, RLIMIT_MEMLOCK = 8;
     private static final int TIOCGWINSZ = 0x5413;
 
-    private static final StructLayout STATE = Linker.Option.captureStateLayout(); // just errno
     private static final MethodHandle SYSCALL = Linker.nativeLinker().downcallHandle(
         Linker.nativeLinker().defaultLookup().findOrThrow("syscall"),
         FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
@@ -2061,7 +2041,7 @@ final class Kernel {
     static long call(int number, Object... arguments) {
         long[] a = new long[6];
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment state = arena.allocate(STATE);
+            MemorySegment errno = arena.allocate(Linker.Option.captureStateLayout()); // which has just that
             for (int i = 0; i < arguments.length; i++) {
                 if (arguments[i] instanceof Number value) a[i] = value.longValue();
                 if (arguments[i] instanceof MemorySegment memory) a[i] = memory.address();
@@ -2069,8 +2049,8 @@ final class Kernel {
                 if (arguments[i] instanceof byte[] bytes) a[i] = arena.allocateFrom(JAVA_BYTE, bytes).address();
                 if (arguments[i] instanceof long[] struct) a[i] = arena.allocateFrom(JAVA_LONG, struct).address();
             }
-            long result = (long) SYSCALL.invokeExact(state, (long) number, a[0], a[1], a[2], a[3], a[4], a[5]);
-            return result == -1 ? -state.get(JAVA_INT, 0) : result;
+            long result = (long) SYSCALL.invokeExact(errno, (long) number, a[0], a[1], a[2], a[3], a[4], a[5]);
+            return result == -1 ? -errno.get(JAVA_INT, 0) : result;
         } catch (Throwable t) {
             throw new AssertionError("syscall(2) throws nothing", t);
         }
@@ -2088,9 +2068,8 @@ final class Kernel {
     static void close(int fd) { call(CLOSE, fd); }
 
     static MemorySegment mmap(int fd, long offset, long size, boolean writable) {
-        int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-        long address = check("mmap of a map", call(MMAP, 0, size, protection, MAP_SHARED, fd, offset));
-        return MemorySegment.ofAddress(address).reinterpret(size);
+        long address = call(MMAP, 0, size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, offset);
+        return MemorySegment.ofAddress(check("mmap of a map", address)).reinterpret(size);
     }
 
     static int open(String path) { return (int) call(OPENAT, AT_FDCWD, path, 0); }
@@ -2107,22 +2086,21 @@ final class Kernel {
         return size.get(JAVA_SHORT, 2) & 0xFFFF;
     }
 
-    /** Before Linux 5.11 maps are locked memory. Where this is refused, creating a map will tell. */
-    static void raiseMemlock() { call(PRLIMIT64, 0, RLIMIT_MEMLOCK, new long[] {-1, -1}); } // struct rlimit64
-
     /** In another pid namespace, our own pid is not the one that a prog sees. */
     static boolean isInInitialPidNamespace() {
         return link("/proc/self/ns/pid").equals("pid:[4026531836]"); // PROC_PID_INIT_INO
     }
 
     /** What the kernel would forbid without saying why, or crash of. */
-    static void checkHost() {
+    static void prepare() {
         String lockdown = "/sys/kernel/security/lockdown", jit = "/proc/sys/net/core/bpf_jit_enable";
         if (text(lockdown).contains("[confidentiality]"))
             throw new Failure("bpf(2)", "EPERM", lockdown + ", confidentiality, forbids tracing");
         // On aarch64 the verifier leaves the calls of some helpers to the JIT, even where there is none. Seen on 6.12.
         if (AARCH64 && text(jit).equals("0\n")) throw new Failure(jit, "EOPNOTSUPP",
             "aarch64 kernels crash when they interpret bpf_get_current_task(): sysctl net.core.bpf_jit_enable=1");
+        // Before Linux 5.11 maps are locked memory. Where this is refused, creating a map will tell.
+        call(PRLIMIT64, 0, RLIMIT_MEMLOCK, new long[] {-1, -1}); // struct rlimit64
     }
 
     /** What is in a file; nothing where there is none, or where only root may know. */
