@@ -74,7 +74,7 @@ public final class Signals {
     /** The shutdown hook. The kernel frees all but the socket's file. Without halt(), a signal would set the status. */
     private static synchronized void end() { // a start that is under way finishes its socket first, or makes none
         if (server != null) {
-            server.removeFile();
+            server.place.remove();
             Log.info("stopped");
         }
         Output.OUT.finish();
@@ -89,9 +89,10 @@ public final class Signals {
 
     private Signals(Options options) {
         Log.verbose = options.verbose;
-        Library.preload();
+        var library = CompletableFuture.runAsync(Library::load); // takes as long as attaching: 80 ms
         Log.info("loading and attaching to the ebpf program");
         tracer = new Tracer(options);
+        library.join();
         synchronized (Signals.class) {
             server = new Server(options);
         }
@@ -1360,19 +1361,14 @@ final class Server {
     private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16; // include/uapi/asm-generic/poll.h
     private static final long SECOND = 999_999_999; // ns: the most in a struct timespec
 
-    private final Place place;
+    final Place place;
     private final Backlog backlog = new Backlog();
     private final List<Client> clients = new ArrayList<>();
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
     private MemorySegment pollfds = MemorySegment.NULL;
     private long acceptFrom; // System.nanoTime(): no file descriptor was left, new clients wait until then; or else 0
 
-    Server(Options options) {
-        Library.LOADED.join();
-        place = new Place(options.socket, options.group);
-    }
-
-    void removeFile() { place.remove(); }
+    Server(Options options) { place = new Place(options.socket, options.group); }
 
     boolean hasClients() { return !clients.isEmpty(); }
 
@@ -1527,18 +1523,15 @@ final class Place {
             if (((int) stat(path, "mode") & S_IFMT) != S_IFSOCK) throw new Failure(what, "EEXIST",
                 "what stands there is no socket: move it, or give another --socket PATH");
             long errno = -Kernel.call(Kernel.CONNECT, fd, address, address.length);
-            if (errno != Kernel.ECONNREFUSED) throw new Failure(what, "EADDRINUSE",
-                (errno == 0 ? "process " + peer() : "another program") // its queue may be full
-                + " listens there: stop it, or give another --socket PATH");
+            String other = errno != 0 ? "another program" : "process " + FileDescriptorCast.unsafeUsing(fd)
+                .as(AFUNIXSocketChannel.class).getPeerCredentials().getPid();
+            if (errno != Kernel.ECONNREFUSED) // EAGAIN: its queue is full
+                throw new Failure(what, "EADDRINUSE", other + " listens there: stop it, or give another --socket PATH");
             Files.delete(path);
             Log.debug("removed the stale socket " + path);
         }
         int errno = (int) -Kernel.call(Kernel.BIND, fd, address, address.length); // which follows and replaces nothing
         if (errno != 0) throw new FileSystemException("" + path, null, Kernel.errnoName(errno));
-    }
-
-    private long peer() throws IOException {
-        return FileDescriptorCast.unsafeUsing(fd).as(AFUNIXSocketChannel.class).getPeerCredentials().getPid();
     }
 
     /** Not what others may have put there since. */
@@ -1557,12 +1550,7 @@ final class Place {
 
 /** junixsocket's native library, loaded from memory: so no file of it ever stands where somebody could swap it. */
 final class Library {
-    /** In a thread of its own, as it takes as long as attaching the progs. */
-    static final CompletableFuture<Void> LOADED = CompletableFuture.runAsync(Library::load);
-
-    static void preload() { } // initializes this class
-
-    private static void load() {
+    static void load() {
         String name = "/lib/" + System.getProperty("os.arch") + "-Linux-clang/jni/libjunixsocket-native-2.11.1.so";
         String path = "/proc/self/fd/" + Kernel.check("memfd_create", Kernel.call(Kernel.MEMFD_CREATE, "", 0));
         try {
@@ -1600,8 +1588,8 @@ final class Tracer {
 
     Tracer(Options options) {
         Kernel.prepare();
-        int events = Bpf.createRing("events", options.ring);
-        int bss = Bpf.createArray(".bss", SIZE);
+        int events = Bpf.createMap("events", Bpf.BPF_MAP_TYPE_RINGBUF, 0, 0, (int) options.ring, 0);
+        int bss = Bpf.createMap(".bss", Bpf.BPF_MAP_TYPE_ARRAY, 4, (int) SIZE, 1, Bpf.BPF_F_MMAPABLE);
         shared = Kernel.mmap(bss, 0, SIZE, true);
         brief = options.brief && options.sender == 0 && !options.print; // the others need a whole record
         shared.set(JAVA_LONG, at("signals"), options.signals);
@@ -1763,7 +1751,7 @@ final class RingBuffer {
 final class Bpf {
     // include/uapi/linux/bpf.h
     private static final int BPF_MAP_CREATE = 0, BPF_PROG_LOAD = 5, BPF_RAW_TRACEPOINT_OPEN = 17;
-    private static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27, BPF_F_MMAPABLE = 1 << 10;
+    static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27, BPF_F_MMAPABLE = 1 << 10;
     private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, BPF_PROG_TYPE_TRACING = 26, BPF_TRACE_RAW_TP = 23;
     private static final int INSN_SIZE = 8, ATTR_SIZE = 128, LOG_SIZE = 1 << 16;
     private static final int BPF_LOG_STATS = 4; // include/linux/bpf_verifier.h: also what is wrong, but no instructions
@@ -1771,15 +1759,9 @@ final class Bpf {
     /** In place of a BTF id: a raw tracepoint, whose arguments are mere numbers to the prog. */
     static final int UNTYPED = 0;
 
-    static int createRing(String name, long size) {
-        return check("BPF_MAP_CREATE " + name,
-            call(BPF_MAP_CREATE, BPF_MAP_TYPE_RINGBUF, 0, 0, (int) size, 0, 0, 0, name));
-    }
-
-    /** An array of one value of that size, to be mapped. */
-    static int createArray(String name, long size) {
-        return check("BPF_MAP_CREATE " + name,
-            call(BPF_MAP_CREATE, BPF_MAP_TYPE_ARRAY, 4, (int) size, 1, BPF_F_MMAPABLE, 0, 0, name));
+    static int createMap(String name, int type, int keySize, int valueSize, int entries, int flags) {
+        int map = call(BPF_MAP_CREATE, type, keySize, valueSize, entries, flags, 0, 0, name); // inner_map_fd, numa_node
+        return check("BPF_MAP_CREATE " + name, map);
     }
 
     /**
@@ -1888,7 +1870,7 @@ final class BpfObject {
     /** Each struct elf64_rel names an instruction that loads the address of a map, or of the memory in one. */
     private void relocateMaps(ByteBuffer relocations, ByteBuffer insns, Map<String, Integer> maps) {
         List<String> names = List.copyOf(sections.keySet());
-        while (relocations.hasRemaining()) {
+        for (relocations.rewind(); relocations.hasRemaining();) {
             int insn = (int) relocations.getLong(), symbol = (int) (relocations.getLong() >>> 32) * SYM_SIZE;
             String section = names.get(sections.get(".symtab").getShort(symbol + 6));
             int kind = section.equals(".maps") ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
@@ -1932,23 +1914,14 @@ final class Btf {
     private static final int[] MORE_EACH = {0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12};
 
     private final ByteBuffer types, strings;
-    private final Map<String, List<Integer>> named = new HashMap<>(); // structs and typedefs
-    private int[] starts = new int[1 << 12]; // of the types, by number; number 0 is void
+    private int[] starts = new int[1 << 12]; // of the types known so far, by number; number 0 is void
+    private int known, next;
 
     Btf(byte[] all, ByteOrder order) { // struct btf_header: hdr_len, type_off, type_len, str_off, str_len
         ByteBuffer header = ByteBuffer.wrap(all).order(order);
         int start = header.getInt(4);
         types = header.slice(start + header.getInt(8), header.getInt(12)).order(order);
         strings = header.slice(start + header.getInt(16), header.getInt(20));
-        for (int id = 1, at = 0; at < types.limit(); id++) {
-            if (id == starts.length) starts = Arrays.copyOf(starts, 2 * id);
-            starts[id] = at;
-            int kind = kind(id);
-            if (kind >= MORE.length) throw new Failure("BTF kind " + kind, "EOPNOTSUPP", "it is too new");
-            if (kind == KIND_STRUCT || kind == KIND_TYPEDEF)
-                named.computeIfAbsent(name(id), _ -> new ArrayList<>()).add(id);
-            at += 12 + MORE[kind] + MORE_EACH[kind] * vlen(id);
-        }
     }
 
     static Btf ofKernel() {
@@ -1960,11 +1933,22 @@ final class Btf {
         }
     }
 
+    /** Is there a type of this number? Looks no further than that: to look at all would take 60 ms more. */
+    private boolean exists(int id) {
+        while (known < id && next < types.limit()) {
+            if (++known == starts.length) starts = Arrays.copyOf(starts, 2 * known);
+            starts[known] = next;
+            if (kind(known) >= MORE.length) throw new Failure("BTF kind " + kind(known), "EOPNOTSUPP", "it is too new");
+            next += 12 + MORE[kind(known)] + MORE_EACH[kind(known)] * vlen(known);
+        }
+        return id <= known;
+    }
+
     // struct btf_type: name_off, info (vlen: bits 0-15, kind: 24-28, kind_flag: 31), type or size
     private int word(int id, int at) { return types.getInt(starts[id] + at); }
     private int kind(int id) { return word(id, 4) >>> 24 & 31; }
     private int vlen(int id) { return word(id, 4) & 0xFFFF; }
-    String name(int id) { return string(word(id, 0)); }
+    String name(int id) { return exists(id) ? string(word(id, 0)) : ""; }
 
     // struct btf_member: name_off, type, offset in bits (in 24 of them, if there are bit-fields)
     String memberName(int id, int index) { return string(word(id, 12 + 12 * index)); }
@@ -1978,15 +1962,19 @@ final class Btf {
         return new String(strings.array(), strings.arrayOffset() + offset, end - offset, ISO_8859_1);
     }
 
-    private List<Integer> named(String name) { return named.getOrDefault(name, List.of()); }
+    /** The number of the first type of that name from there on; 0 if there is none. */
+    private int find(int kind, String name, int from) {
+        for (int id = from; exists(id); id++) if (kind(id) == kind && name(id).equals(name)) return id;
+        return 0;
+    }
 
-    int typedef(String name) { return named(name).isEmpty() ? 0 : named(name).getFirst(); }
-    int size(String struct) { return word(named(struct).getFirst(), 8); }
+    int typedef(String name) { return find(KIND_TYPEDEF, name, 1); }
+    int size(String struct) { return word(find(KIND_STRUCT, struct, 1), 8); }
 
     /** Where a member is in a struct, in bytes; -1 where it is not. A kernel can have several structs of one name. */
     int offset(String struct, String member) {
         int offset = -1;
-        for (int id : named(struct)) if (offset < 0 && kind(id) == KIND_STRUCT) offset = offset(id, member);
+        for (int id = 0; offset < 0 && (id = find(KIND_STRUCT, struct, id + 1)) != 0;) offset = offset(id, member);
         return offset;
     }
 
@@ -1996,7 +1984,7 @@ final class Btf {
             String name = memberName(id, i);
             int type = word(id, 16 + 12 * i);
             if (name.equals(member)) return memberOffset(id, i);
-            if (!name.isEmpty() || kind(type) != KIND_STRUCT && kind(type) != KIND_UNION) continue;
+            if (!name.isEmpty() || !exists(type) || kind(type) != KIND_STRUCT && kind(type) != KIND_UNION) continue;
             int offset = offset(type, member);
             if (offset >= 0) return memberOffset(id, i) + offset;
         }
