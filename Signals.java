@@ -337,8 +337,8 @@ final class Output {
 
     /** A reader that has seen enough, as head(1) has, is no error. */
     private void exit(int errno) {
-        broken = true;
         if (errno != Kernel.EPIPE) Failure.tell(new Failure("standard output", Kernel.errnoName(errno), ""));
+        broken = true; // by now finish() may wait for that
         System.exit(Signals.status);
     }
 
