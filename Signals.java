@@ -34,9 +34,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import module java.base;
 import org.newsclub.net.unix.AFUNIXServerSocketChannel;
-import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
-import org.newsclub.net.unix.ConnectionRefusedSocketException;
 import org.newsclub.net.unix.FileDescriptorCast;
 
 // §1 ── The program ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -76,7 +74,7 @@ public final class Signals {
     /** The shutdown hook. The kernel frees all but the socket's file. Without halt(), a signal would set the status. */
     private static synchronized void end() { // a start that is under way finishes its socket first, or makes none
         if (server != null) {
-            server.removeFile();
+            server.place.remove();
             Log.info("stopped");
         }
         Output.OUT.finish();
@@ -92,9 +90,10 @@ public final class Signals {
 
     private Signals(Options options) {
         Log.verbose = options.verbose;
-        Library.preload();
+        var library = CompletableFuture.runAsync(Library::load); // takes as long as attaching: 80 ms
         Log.info("loading and attaching to the ebpf program");
         tracer = new Tracer(options);
+        library.join();
         synchronized (Signals.class) {
             server = new Server(options);
         }
@@ -280,40 +279,37 @@ record Who(long pid, long cgroup, String name) {
 final class Failure extends RuntimeException {
     private static final int USAGE = 2;
 
-    /** How java.io tells an errno: in strerror(3)'s words. */
-    private static final Map<String, String> ERRNO = Map.of("Operation not permitted", "EPERM",
-        "Not a directory", "ENOTDIR", "Too many levels of symbolic links", "ELOOP", "Too many open files", "EMFILE",
-        "Read-only file system", "EROFS", "No space left on device", "ENOSPC");
+    /** Of java.io's exceptions, by strerror(3)'s words, or by the class where it leaves them out. */
+    private static final Map<String, String> ERRNO = Map.of("NoSuchFileException", "ENOENT",
+        "AccessDeniedException", "EACCES", "Not a directory", "ENOTDIR", "Operation not permitted", "EPERM",
+        "Read-only file system", "EROFS");
 
-    private int status = 1;
+    private final int status;
 
-    Failure(String what, String errno, String hint) {
+    Failure(String what, String errno, String hint) { this(1, what, errno, hint); }
+
+    private Failure(int status, String what, String errno, String hint) {
         super(what + ": " + errno + (hint.isEmpty() ? "" : "; " + hint));
+        this.status = status;
     }
 
-    static Failure usage(String what, String hint) {
-        Failure failure = new Failure(what, "EINVAL", hint);
-        failure.status = USAGE;
-        return failure;
-    }
+    static Failure usage(String what, String hint) { return new Failure(USAGE, what, "EINVAL", hint); }
 
     static Failure of(String what, IOException e, String hint) {
-        String reason = e instanceof FileSystemException f ? f.getReason() : null;
-        String words = reason != null ? reason : "" + e.getMessage();
-        return new Failure(what, e instanceof NoSuchFileException ? "ENOENT"
-            : e instanceof FileAlreadyExistsException ? "EEXIST"
-            : e instanceof AccessDeniedException ? "EACCES" : ERRNO.getOrDefault(words, words), hint);
+        String reason = e instanceof FileSystemException f ? f.getReason() : e.getMessage();
+        String words = reason != null ? reason : e.getClass().getSimpleName();
+        return new Failure(what, ERRNO.getOrDefault(words, words), hint);
     }
 
     /** Prints why the program ends, and sets its exit status. What is not foreseen gets a stack trace. */
     static void tell(Throwable e) {
-        Failure failure = e instanceof Failure f ? f : e.getCause() instanceof Failure f ? f
-            : e instanceof OutOfMemoryError
-            ? new Failure("the JVM's memory", "ENOMEM", "give it more: java -Xmx32m is enough") : null;
-        Signals.status = failure == null ? 1 : failure.status;
-        if (failure == null) e.printStackTrace();
-        else if (failure.status == USAGE) Output.ERR.print("signals: " + failure.getMessage() + "\n");
-        else Log.error(failure.getMessage());
+        if (e.getCause() instanceof Failure) e = e.getCause(); // of a class that could not be initialized
+        if (e instanceof OutOfMemoryError)
+            e = new Failure("the JVM's memory", "ENOMEM", "give it more: java -Xmx32m is enough");
+        Signals.status = e instanceof Failure failure ? failure.status : 1;
+        if (!(e instanceof Failure)) e.printStackTrace();
+        else if (Signals.status == USAGE) Output.ERR.print("signals: " + e.getMessage() + "\n");
+        else Log.error(e.getMessage());
     }
 }
 
@@ -333,71 +329,48 @@ final class Log {
 }
 
 /** Standard output or error, and the thread that writes to it: one that nobody reads must not hold up the rest. */
-final class Output extends Thread {
+final class Output {
     static final Charset CHARSET = Charset.forName(System.getProperty("native.encoding", "UTF-8"));
     static final int STDOUT = 1, STDERR = 2;
     static final Output OUT = new Output(STDOUT), ERR = new Output(STDERR);
 
-    private static final String END = "";      // no line is empty
-    private static final long PATIENCE = 2000; // with whoever is to read the last lines, ms
-
     private final int fd;
-    private final BlockingQueue<String> waiting = new ArrayBlockingQueue<>(1024);
+    private final BlockingQueue<Runnable> waiting = new ArrayBlockingQueue<>(1024);
     private final AtomicLong missing = new AtomicLong(); // lines that found it full, and not yet told
+    private final ThreadPoolExecutor writer = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, waiting,
+        (_, _) -> missing.incrementAndGet());
     private volatile boolean broken;
 
-    private Output(int fd) {
-        this.fd = fd;
-        setDaemon(true);
-        start();
-    }
+    private Output(int fd) { this.fd = fd; }
 
-    void print(String line) { if (!waiting.offer(line)) missing.incrementAndGet(); }
+    void print(String line) { writer.execute(() -> write(line)); }
 
     /** If it is, a line counts as missing. */
     boolean isFull() { return waiting.remainingCapacity() == 0 && missing.incrementAndGet() > 0; }
 
-    @Override public void run() {
-        List<String> lines = new ArrayList<>();
-        try {
-            for (; !lines.contains(END); write(String.join("", lines).getBytes(CHARSET))) {
-                lines.clear();
-                lines.add(waiting.take());
-                waiting.drainTo(lines);
-                long more = missing.getAndSet(0);
-                if (more > 0) lines.add("-- " + more + " lines are missing: this output is read too slowly\n");
-            }
-        } catch (InterruptedException e) {
-            throw new AssertionError("nobody interrupts it", e);
-        }
-    }
-
-    private void write(byte[] bytes) {
-        try (Arena arena = Arena.ofConfined()) {
-            for (MemorySegment left = arena.allocateFrom(JAVA_BYTE, bytes); left.byteSize() > 0;) {
-                long result = Kernel.write(fd, left);
-                if (result >= 0) left = left.asSlice(result);
-                else if (result == -Kernel.EAGAIN) LockSupport.parkNanos(1_000_000); // somebody made it non-blocking
-                else if (fd == STDOUT && result != -Kernel.EINTR) exit((int) -result);
-                else if (result != -Kernel.EINTR) return;
-            }
+    private void write(String line) {
+        long more = missing.getAndSet(0);
+        if (more > 0) line += "-- " + more + " lines are missing: this output is read too slowly\n";
+        for (byte[] left = line.getBytes(CHARSET); left.length > 0;) {
+            long result = Kernel.call(Kernel.WRITE, fd, left, left.length);
+            if (result >= 0) left = Arrays.copyOfRange(left, (int) result, left.length);
+            else if (result == -Kernel.EAGAIN) LockSupport.parkNanos(1_000_000); // somebody made it non-blocking
+            else if (fd == STDOUT) exit((int) -result);
+            else return;
         }
     }
 
     /** A reader that has seen enough, as head(1) has, is no error. */
     private void exit(int errno) {
-        broken = true;
         if (errno != Kernel.EPIPE) Failure.tell(new Failure("standard output", Kernel.errnoName(errno), ""));
+        broken = true; // by now finish() may wait for that
         System.exit(Signals.status);
     }
 
     /** Gives what waits a moment to get out. */
     void finish() {
-        try {
-            if (!broken && waiting.offer(END, PATIENCE, TimeUnit.MILLISECONDS)) join(PATIENCE);
-        } catch (InterruptedException e) {
-            throw new AssertionError("nobody interrupts it", e);
-        }
+        writer.shutdown();
+        for (int ms = 0; ms < 2000 && !broken && !writer.isTerminated(); ms++) LockSupport.parkNanos(1_000_000);
     }
 }
 
@@ -1156,7 +1129,7 @@ final class Cgroups {
 
     private final Map<Long, String> paths = new HashMap<>();
     private static final String MOUNT = mount();
-    private final int mountFd = Kernel.open(MOUNT, 0);
+    private final int mountFd = Kernel.open(MOUNT);
 
     /** Such as {@code /system.slice/cron.service}; null where it cannot be told. */
     String path(long id) {
@@ -1444,7 +1417,7 @@ final class Client {
     Client(AFUNIXSocketChannel channel, Backlog backlog) throws IOException {
         this.channel = channel;
         channel.configureBlocking(false);
-        fd = Server.fd(channel.getFileDescriptor());
+        fd = FileDescriptorCast.using(channel.getFileDescriptor()).as(Integer.class);
         block = backlog.newest;
         offset = block.text.position();
     }
@@ -1517,82 +1490,17 @@ final class Server {
     static final long FOREVER = -1;
     static final int NO_RING = -1; // poll(2) skips a negative fd
 
-    // include/uapi/asm-generic/poll.h; struct pollfd { int fd; short events, revents; }
-    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
-    private static final int POLLFD_SIZE = 8, EVENTS = 4, REVENTS = 6;
+    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16; // include/uapi/asm-generic/poll.h
+    private static final long SECOND = 999_999_999; // ns: the most in a struct timespec
 
-    private static final int QUEUE = 128, SUN_PATH_MAX = 107; // bytes, without the NUL
-    private static final int ACCEPTS = 4; // in a round: who connects in a loop must not keep the others waiting
-    private static final long SECOND = 1_000_000_000;
-
-    private final AFUNIXServerSocketChannel bound, accepting; // of the same socket
-    private final int fd;
-    private final Path path;
-    private final Object inode; // of the socket at path: what others put there later is not ours to delete
+    final Place place;
     private final Backlog backlog = new Backlog();
     private final List<Client> clients = new ArrayList<>();
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
     private MemorySegment pollfds = MemorySegment.NULL;
-    private boolean full;    // no file descriptor was left for a client: new ones wait
-    private long acceptFrom; // until then, System.nanoTime()
+    private long acceptFrom; // System.nanoTime(): no file descriptor was left, new clients wait until then; or else 0
 
-    /**
-     * Binds in a folder that no other user can enter, sets mode and group there, and only then gives the socket its
-     * name with link(2), which never replaces anything. So nobody else can connect at any instant.
-     */
-    Server(Options options) {
-        String what = "unix socket " + options.socket;
-        try {
-            Path absolute = options.socket.toAbsolutePath(), name = absolute.getFileName();
-            if (name == null) throw new Failure(what, "EISDIR", "give a --socket PATH in a folder");
-            Path folder = absolute.getParent().toRealPath();
-            path = folder.resolve(name);
-            Place.checkOwners(folder, what, "--socket /run/" + name + " is safe");
-            Library.await();
-            try (Place place = new Place(folder, what)) {
-                for (Path each : List.of(path, place.socket)) if (("" + each).getBytes(UTF_8).length > SUN_PATH_MAX)
-                    throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
-                Place.removeStale(path, what);
-                bound = bind(place.socket, options.group, what);
-                inode = Place.stat(place.socket, "fileKey");
-                Files.createLink(path, place.socket);
-            }
-            // A second channel of the socket: junixsocket stops accepting when the path that it bound is gone.
-            accepting = FileDescriptorCast.using(bound.getFileDescriptor()).as(AFUNIXServerSocketChannel.class);
-            fd = fd(bound.getFileDescriptor());
-        } catch (IOException e) {
-            throw Failure.of(what, e, (e instanceof NoSuchFileException ? "that folder does not exist"
-                : "can this process write in that folder?") + "; --socket PATH chooses another");
-        }
-    }
-
-    private static AFUNIXServerSocketChannel bind(Path socket, String group, String what) throws IOException {
-        AFUNIXServerSocketChannel channel = AFUNIXServerSocketChannel.open();
-        channel.configureBlocking(false);
-        channel.bind(AFUNIXSocketAddress.of(socket), QUEUE);
-        try {
-            var groups = socket.getFileSystem().getUserPrincipalLookupService();
-            if (group != null && group.startsWith("-")) throw new UserPrincipalNotFoundException(group); // Java: -1
-            if (group != null) Files.setAttribute(socket, "posix:group", groups.lookupPrincipalByGroupName(group));
-        } catch (UserPrincipalNotFoundException e) {
-            throw new Failure(what, "ENOENT", "there is no group " + group + "; getent group lists them");
-        }
-        String mode = group == null ? "rw-------" : "rw-rw----";
-        Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString(mode));
-        return channel;
-    }
-
-    static int fd(FileDescriptor descriptor) throws IOException {
-        return FileDescriptorCast.using(descriptor).as(Integer.class);
-    }
-
-    void removeFile() {
-        try {
-            if (inode.equals(Place.stat(path, "fileKey"))) Files.delete(path);
-        } catch (IOException e) {
-            Log.warn("removing unix socket " + path + ": " + e); // somebody else may have removed it
-        }
-    }
+    Server(Options options) { place = new Place(options.socket, options.group); }
 
     boolean hasClients() { return !clients.isEmpty(); }
 
@@ -1622,27 +1530,29 @@ final class Server {
     /** Sleeps in ppoll(2) until there are records, a client comes, goes or takes more, or until time is up. */
     void poll(long nanoseconds, int ringFd) {
         int count = 2 + clients.size();
-        if (pollfds.byteSize() < (long) count * POLLFD_SIZE)
-            pollfds = Arena.ofAuto().allocate(2L * count * POLLFD_SIZE, POLLFD_SIZE);
-        boolean waits = full && System.nanoTime() - acceptFrom < 0;
+        if (pollfds.byteSize() < 8L * count) pollfds = Arena.ofAuto().allocate(JAVA_LONG, 2L * count);
+        boolean waits = acceptFrom != 0 && System.nanoTime() - acceptFrom < 0;
         expect(0, ringFd, POLLIN);
-        expect(1, waits ? -1 : fd, POLLIN);
+        expect(1, waits ? -1 : place.fd, POLLIN);
         for (int i = 2; i < count; i++) {
             Client client = clients.get(i - 2);
             expect(i, client.fd, (client.readable ? POLLIN : 0) | (client.full ? POLLOUT : 0));
         }
-        Kernel.ppoll(pollfds, count, waits && nanoseconds == FOREVER ? SECOND : nanoseconds);
+        if (waits && nanoseconds == FOREVER) nanoseconds = SECOND;
+        Object timeout = nanoseconds == FOREVER ? 0 : new long[] {0, nanoseconds}; // struct timespec
+        long ready = Kernel.call(Kernel.PPOLL, pollfds, count, timeout);
+        if (ready != -Kernel.EINTR) Kernel.check("ppoll", ready); // the JVM handles its signals by itself
 
         for (int i = count - 1; i >= 2; i--) attend(clients.get(i - 2), revents(i));
         if (revents(1) != 0) accept();
     }
 
-    private void expect(int i, int fd, int events) {
-        pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE, fd);
-        pollfds.set(JAVA_INT, (long) i * POLLFD_SIZE + EVENTS, events); // and no revents yet
+    // struct pollfd { int fd; short events, revents; } in a long, of which a little-endian fd has the lower half
+    private void expect(int i, int fd, long events) {
+        pollfds.setAtIndex(JAVA_LONG, i, events << 32 | Integer.toUnsignedLong(fd));
     }
 
-    private int revents(int i) { return pollfds.get(JAVA_SHORT, (long) i * POLLFD_SIZE + REVENTS); }
+    private int revents(int i) { return (int) (pollfds.getAtIndex(JAVA_LONG, i) >>> 48); }
 
     private void attend(Client client, int revents) {
         try {
@@ -1656,121 +1566,132 @@ final class Server {
         }
     }
 
+    /** One in a round: who connects in a loop must not keep the others waiting. */
     private void accept() {
         try {
-            for (int i = 0; i < ACCEPTS; i++) {
-                AFUNIXSocketChannel channel = accepting.accept();
-                full &= channel != null;
-                if (channel == null) return;
-                clients.add(new Client(channel, backlog));
-                Log.debug("client " + clients.getLast().fd + " connected");
-            }
+            clients.add(new Client(place.listening.accept(), backlog));
+            Log.debug("client " + clients.getLast().fd + " connected");
+            acceptFrom = 0;
         } catch (IOException e) {
-            if (!full) Log.warn("accepting a client: " + e.getMessage() + "; new ones wait until others have gone");
-            full = true;
+            if (acceptFrom == 0)
+                Log.warn("accepting a client: " + e.getMessage() + "; new ones wait until others have gone");
             acceptFrom = System.nanoTime() + SECOND;
         }
     }
 }
 
 /**
- * The place for the socket: a folder that no other user can enter, to bind in. Starts lock the folder around it, so of
- * several at once only one finds the path free. One that a kill -9 has left behind is used again, and removed.
+ * The socket and its path. Only root and this user can change what stands there, and nobody can connect before
+ * listen(2): by then mode and group are set. junixsocket's own bind() deletes files and sets mode 0666.
  */
-final class Place implements AutoCloseable {
+final class Place {
     private static final int S_IFMT = 0170000, S_IFSOCK = 0140000, S_ISVTX = 01000, S_IWGRP_IWOTH = 022;
-    private static final int S_IFDIR_IRWXU = 040700, S_ISGID = 02000;
+    private static final int AF_UNIX = 1, SOCK_STREAM_NONBLOCK = 1 | 04000, SUN_PATH_SIZE = 108, QUEUE = 128;
+    private static final int LOCK_EX_NB = 2 | 4;
     private static final long PAUSE = 20_000_000, TRIES = 500; // ns: 10 s in all
 
-    final Path socket;
-    private final Path folder;
-    private final int lock;
+    final int fd = (int) Kernel.check("socket", Kernel.call(Kernel.SOCKET, AF_UNIX, SOCK_STREAM_NONBLOCK, 0));
+    final AFUNIXServerSocketChannel listening; // the same socket
+    private final String what;
+    private final Path path;
+    private Object inode; // of the socket at path
 
-    Place(Path parent, String what) throws IOException {
-        folder = parent.resolve(".signals-start");
-        socket = folder.resolve("s");
-        lock = Kernel.open("" + parent, Kernel.O_DIRECTORY);
-        // Any user may hold that lock. Then it is done without.
-        for (int i = 0; Kernel.lock(lock) == -Kernel.EAGAIN && i < TRIES; i++) LockSupport.parkNanos(PAUSE);
-        var ours = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
-        if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) Files.createDirectory(folder, ours);
-        if (!isOurs(folder) || (mode(folder) & ~S_ISGID) != S_IFDIR_IRWXU)
-            throw new Failure(what, "EEXIST", folder + " was not made by Signals: remove it");
-        Files.deleteIfExists(socket);
+    Place(Path socket, String group) {
+        what = "unix socket " + socket;
+        try {
+            Path name = socket.getFileName();
+            if (name == null) throw new Failure(what, "EISDIR", "give a --socket PATH in a folder");
+            Path folder = socket.toAbsolutePath().getParent().toRealPath();
+            path = folder.resolve(name);
+            checkOwners(folder, "--socket /run/" + name + " is safe");
+            var owners = path.getFileSystem().getUserPrincipalLookupService();
+            GroupPrincipal members = group == null ? null : owners.lookupPrincipalByGroupName(group);
+            int lock = lock(folder);
+            bind();
+            inode = stat(path, "fileKey");
+            if (group != null) Files.setAttribute(path, "posix:group", members);
+            String mode = group == null ? "rw-------" : "rw-rw----";
+            Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(mode));
+            Kernel.check("listen", Kernel.call(Kernel.LISTEN, fd, QUEUE));
+            Kernel.close(lock);
+            listening = FileDescriptorCast.unsafeUsing(fd).as(AFUNIXServerSocketChannel.class);
+            listening.configureBlocking(false);
+        } catch (IOException e) {
+            if (inode != null) remove();
+            if (e instanceof UserPrincipalNotFoundException)
+                throw new Failure(what, "ENOENT", "there is no group " + group + "; getent group lists them");
+            throw Failure.of(what, e, (e instanceof NoSuchFileException ? "that folder does not exist"
+                : "can this process write in that folder?") + "; --socket PATH chooses another");
+        }
     }
 
     /** Only root and this user may rename what is in the folder or above it: else they could swap the socket. */
-    static void checkOwners(Path folder, String what, String hint) throws IOException {
+    private void checkOwners(Path folder, String hint) throws IOException {
+        List<Object> we = List.of(0, Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
         for (Path each = folder; each != null; each = each.getParent()) {
-            boolean trusted = stat(each, "uid").equals(0) || isOurs(each);
-            if (!trusted || (mode(each) & S_IWGRP_IWOTH) != 0 && (mode(each) & S_ISVTX) == 0)
+            boolean trusted = we.contains(stat(each, "uid"));
+            int mode = (int) stat(each, "mode");
+            if (!trusted || (mode & S_IWGRP_IWOTH) != 0 && (mode & S_ISVTX) == 0)
                 throw new Failure(what, "EPERM", (trusted ? "other users" : Files.getOwner(each).getName())
                     + " can swap what is in " + each + "; " + hint);
         }
     }
 
-    /** Removes a socket at which nobody listens any more. Whatever else stands there is not touched. */
-    static void removeStale(Path path, String what) throws IOException {
-        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) return;
-        if ((mode(path) & S_IFMT) != S_IFSOCK)
-            throw new Failure(what, "EEXIST", "what stands there is no socket: move it, or give another --socket PATH");
-        String other = "another program";
-        try (AFUNIXSocketChannel channel = AFUNIXSocketChannel.open()) {
-            channel.configureBlocking(false); // its queue may be full
-            if (channel.connect(AFUNIXSocketAddress.of(path)))
-                other = "process " + channel.getPeerCredentials().getPid();
-        } catch (ConnectionRefusedSocketException e) {
+    /** Of several starts at once, only one finds the path free. Any user may hold the lock: then it is done without. */
+    private static int lock(Path folder) {
+        int lock = Kernel.open(folder + "/.");
+        for (int i = 0; Kernel.call(Kernel.FLOCK, lock, LOCK_EX_NB) == -Kernel.EAGAIN && i < TRIES; i++)
+            LockSupport.parkNanos(PAUSE);
+        return lock;
+    }
+
+    /** Takes the place of a socket at which nobody listens any more. Whatever else stands there is not touched. */
+    private void bind() throws IOException {
+        byte[] name = ("" + path).getBytes(Output.CHARSET);
+        if (name.length >= SUN_PATH_SIZE) throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
+        byte[] address = ByteBuffer.allocate(2 + SUN_PATH_SIZE).order(ByteOrder.nativeOrder()) // struct sockaddr_un
+            .putShort((short) AF_UNIX).put(name).array();
+        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            if (((int) stat(path, "mode") & S_IFMT) != S_IFSOCK) throw new Failure(what, "EEXIST",
+                "what stands there is no socket: move it, or give another --socket PATH");
+            long errno = -Kernel.call(Kernel.CONNECT, fd, address, address.length);
+            String other = errno != 0 ? "another program" : "process " + FileDescriptorCast.unsafeUsing(fd)
+                .as(AFUNIXSocketChannel.class).getPeerCredentials().getPid();
+            if (errno != Kernel.ECONNREFUSED) // EAGAIN: its queue is full
+                throw new Failure(what, "EADDRINUSE", other + " listens there: stop it, or give another --socket PATH");
             Files.delete(path);
             Log.debug("removed the stale socket " + path);
-            return;
-        } catch (IOException e) {
-            Log.debug("connecting to " + path + ": " + e.getMessage());
         }
-        throw new Failure(what, "EADDRINUSE", other + " listens there: stop it, or give another --socket PATH");
+        int errno = (int) -Kernel.call(Kernel.BIND, fd, address, address.length); // which follows and replaces nothing
+        if (errno != 0) throw new FileSystemException("" + path, null, Kernel.errnoName(errno));
     }
 
-    static Object stat(Path path, String attribute) throws IOException {
+    /** Not what others may have put there since. */
+    void remove() {
+        try {
+            if (inode.equals(stat(path, "fileKey"))) Files.delete(path);
+        } catch (IOException e) {
+            Log.warn("removing unix socket " + path + ": " + e); // somebody else may have removed it
+        }
+    }
+
+    private static Object stat(Path path, String attribute) throws IOException {
         return Files.getAttribute(path, "unix:" + attribute, LinkOption.NOFOLLOW_LINKS);
-    }
-
-    private static int mode(Path path) throws IOException { return (int) stat(path, "mode"); }
-
-    private static boolean isOurs(Path path) throws IOException {
-        return stat(path, "uid").equals(Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
-    }
-
-    @Override public void close() throws IOException {
-        Files.deleteIfExists(socket);
-        Files.delete(folder);
-        Kernel.close(lock);
     }
 }
 
 /** junixsocket's native library, loaded from memory: so no file of it ever stands where somebody could swap it. */
-final class Library implements Callable<Void> {
-    private static final FutureTask<Void> LOADING = new FutureTask<>(new Library());
-
-    /** In a thread of its own, as it takes as long as attaching the progs. */
-    static void preload() { new Thread(LOADING).start(); }
-
-    @Override public Void call() throws IOException {
-        String in = "/lib/" + System.getProperty("os.arch") + "-Linux-clang/jni/libjunixsocket-native-2.11.1.so";
-        String path = "/proc/self/fd/" + Kernel.memfd();
-        try (InputStream library = AFUNIXSocketChannel.class.getResourceAsStream(in)) {
-            Files.write(Path.of(path), library.readAllBytes());
-        }
-        System.setProperty("org.newsclub.net.unix.library.override", path);
-        System.setProperty("org.newsclub.net.unix.library.override.force", "true");
-        AFUNIXServerSocketChannel.open().close();
-        return null;
-    }
-
-    static void await() {
+final class Library {
+    static void load() {
+        String name = "/lib/" + System.getProperty("os.arch") + "-Linux-clang/jni/libjunixsocket-native-2.11.1.so";
+        String path = "/proc/self/fd/" + Kernel.check("memfd_create", Kernel.call(Kernel.MEMFD_CREATE, "", 0));
         try {
-            LOADING.get();
-        } catch (InterruptedException | ExecutionException e) {
-            if (e.getCause() instanceof Failure failure) throw failure;
-            throw new Failure("junixsocket's native library", "" + e.getCause(), "is vm.memfd_noexec 2?");
+            Files.write(Path.of(path), Kernel.resource(name));
+            System.setProperty("org.newsclub.net.unix.library.override", path);
+            System.setProperty("org.newsclub.net.unix.library.override.force", "true");
+            AFUNIXServerSocketChannel.open().close();
+        } catch (IOException | LinkageError e) {
+            throw new Failure("junixsocket's native library", "" + e, "is vm.memfd_noexec 2?");
         }
     }
 }
@@ -1803,10 +1724,9 @@ final class Tracer {
     private long droppedBefore;
 
     Tracer(Options options) {
-        Kernel.checkJit();
-        Kernel.raiseMemlock();
-        int events = Bpf.createMap("events", Bpf.BPF_MAP_TYPE_RINGBUF, options.ring);
-        int bss = Bpf.createMap(".bss", Bpf.BPF_MAP_TYPE_ARRAY, SIZE);
+        Kernel.prepare();
+        int events = Bpf.createMap("events", Bpf.BPF_MAP_TYPE_RINGBUF, 0, 0, (int) options.ring, 0);
+        int bss = Bpf.createMap(".bss", Bpf.BPF_MAP_TYPE_ARRAY, 4, (int) SIZE, 1, Bpf.BPF_F_MMAPABLE);
         shared = Kernel.mmap(bss, 0, SIZE, true);
         brief = options.brief && options.from.isEmpty() && !options.print && !options.failed; // they need whole ones
         shared.set(JAVA_LONG, at("signals"), options.signals);
@@ -1991,17 +1911,14 @@ final class Bpf {
     private static final int BPF_MAP_CREATE = 0, BPF_PROG_LOAD = 5, BPF_RAW_TRACEPOINT_OPEN = 17;
     static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27, BPF_F_MMAPABLE = 1 << 10;
     private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, BPF_PROG_TYPE_TRACING = 26, BPF_TRACE_RAW_TP = 23;
-    private static final int INSN_SIZE = 8, ATTR_SIZE = 128, LOG_SIZE = 1 << 20;
+    private static final int INSN_SIZE = 8, ATTR_SIZE = 128, LOG_SIZE = 1 << 16;
+    private static final int BPF_LOG_STATS = 4; // include/linux/bpf_verifier.h: also what is wrong, but no instructions
 
     /** In place of a BTF id: a raw tracepoint, whose arguments are mere numbers to the prog. */
     static final int UNTYPED = 0;
 
-    /** A ring buffer of so many bytes, or an array of one value of that size, to be mapped. */
-    static int createMap(String name, int type, long size) {
-        boolean ring = type == BPF_MAP_TYPE_RINGBUF;
-        int keySize = ring ? 0 : 4, valueSize = ring ? 0 : (int) size, entries = ring ? (int) size : 1;
-        int flags = ring ? 0 : BPF_F_MMAPABLE, innerMap = 0, numaNode = 0;
-        int map = call(BPF_MAP_CREATE, type, keySize, valueSize, entries, flags, innerMap, numaNode, name);
+    static int createMap(String name, int type, int keySize, int valueSize, int entries, int flags) {
+        int map = call(BPF_MAP_CREATE, type, keySize, valueSize, entries, flags, 0, 0, name); // inner_map_fd, numa_node
         return check("BPF_MAP_CREATE " + name, map);
     }
 
@@ -2010,26 +1927,16 @@ final class Bpf {
      * without types is to be accepted: after a refusal, the verifier's log is printed.
      */
     static int load(String name, byte[] insns, int types) {
-        String what = "BPF_PROG_LOAD " + name + (types == UNTYPED ? "" : " with types");
-        int prog = load(name, insns, types, 0, MemorySegment.NULL);
-        if (prog < 0 && types != UNTYPED) {
-            Log.debug(what + ": " + Kernel.errnoName(-prog));
-            return prog;
-        }
-        if (prog < 0 && prog != -Kernel.EPERM && !Kernel.isLockedDown()) {
-            MemorySegment log = Arena.ofAuto().allocate(LOG_SIZE);
-            load(name, insns, types, 1, log);
-            Output.ERR.print(log.getString(0)); // in one piece: it must not crowd out the error
-        }
-        return check(what, prog);
-    }
-
-    private static int load(String name, byte[] insns, int types, int logLevel, MemorySegment log) {
-        int type = types == UNTYPED ? BPF_PROG_TYPE_RAW_TRACEPOINT : BPF_PROG_TYPE_TRACING;
-        int version = 0, flags = 0, device = 0; // kern_version, prog_flags, prog_ifindex
-        return call(BPF_PROG_LOAD, type, insns.length / INSN_SIZE, insns, BpfObject.SIGNALS.bytes("license"),
-            logLevel, logLevel * LOG_SIZE, log, version, flags, name, device, types == UNTYPED ? 0 : BPF_TRACE_RAW_TP,
-            new int[9], types); // prog_btf_fd to line_info_cnt
+        boolean typed = types != UNTYPED;
+        String what = "BPF_PROG_LOAD " + name + (typed ? " with types" : "");
+        MemorySegment log = Arena.ofAuto().allocate(LOG_SIZE);
+        int prog = call(BPF_PROG_LOAD, typed ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_RAW_TRACEPOINT,
+            insns.length / INSN_SIZE, insns, BpfObject.SIGNALS.bytes("license"), BPF_LOG_STATS, LOG_SIZE, log,
+            0, 0, name, 0, typed ? BPF_TRACE_RAW_TP : 0, // kern_version, prog_flags; prog_ifindex
+            0, 0, 0L, 0, 0, 0L, 0, types); // prog_btf_fd to line_info_cnt
+        if (prog < 0 && typed) Log.debug(what + ": " + Kernel.errnoName(-prog) + "; " + log.getString(0));
+        else if (prog < 0) Output.ERR.print(log.getString(0)); // in one piece: it must not crowd out the error
+        return prog < 0 && typed ? prog : check(what, prog);
     }
 
     /** The types, if any, name the tracepoint already. The link, which holds the prog, ends with this process. */
@@ -2039,17 +1946,17 @@ final class Bpf {
         Kernel.close(prog);
     }
 
-    /** An int is a __u32, bytes and memory are a pointer to them, a string is a char[16], int[n] are n zeros. */
+    /** An Integer is a __u32, a Long a __u64, bytes and memory are a pointer to them, a String is a char[16]. */
     private static int call(int command, Object... members) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment attr = arena.allocate(ATTR_SIZE, 8);
             ByteBuffer buffer = attr.asByteBuffer().order(ByteOrder.nativeOrder());
             for (Object member : members) {
                 if (member instanceof Integer number) buffer.putInt(number);
+                if (member instanceof Long number) buffer.putLong(number);
                 if (member instanceof MemorySegment memory) buffer.putLong(memory.address());
                 if (member instanceof byte[] bytes) buffer.putLong(arena.allocateFrom(JAVA_BYTE, bytes).address());
                 if (member instanceof String name) buffer.put(Arrays.copyOf(name.getBytes(ISO_8859_1), 16));
-                if (member instanceof int[] zeros) buffer.position(buffer.position() + 4 * zeros.length);
             }
             return (int) Kernel.call(Kernel.BPF, command, attr, attr.byteSize());
         }
@@ -2057,14 +1964,13 @@ final class Bpf {
 
     private static int check(String what, int result) {
         if (result >= 0) Log.debug(what);
-        else throw new Failure(what, Kernel.errnoName(-result), Kernel.isLockedDown()
-            ? "/sys/kernel/security/lockdown, confidentiality, forbids tracing" : switch (-result) {
-                case Kernel.EPERM -> "run as root (sudo), or with CAP_BPF and CAP_PERFMON; before Linux 5.11 maps also "
-                    + "need ulimit -l unlimited";
-                case Kernel.ENOSYS -> "this kernel lacks CONFIG_BPF_SYSCALL";
-                case Kernel.ENOMEM -> "a smaller --ring needs less memory";
-                default -> "Linux 5.8 or newer is needed";
-            });
+        else throw new Failure(what, Kernel.errnoName(-result), switch (-result) {
+            case Kernel.EPERM -> "run as root (sudo), or with CAP_BPF and CAP_PERFMON; before Linux 5.11 maps also "
+                + "need ulimit -l unlimited";
+            case Kernel.ENOSYS -> "this kernel lacks CONFIG_BPF_SYSCALL";
+            case Kernel.ENOMEM -> "a smaller --ring needs less memory";
+            default -> "Linux 5.8 or newer is needed";
+        });
         return result;
     }
 }
@@ -2076,26 +1982,20 @@ final class BpfObject {
     /** Of its bytes: test/build sets it. */
     private static final int CRC = 0x23d76ad7;
 
-    private static final int SHDR_SIZE = 64, SYM_SIZE = 24, REL_SIZE = 16, RELO_SIZE = 16; // linux/elf.h, linux/bpf.h
+    private static final int SHDR_SIZE = 64, SYM_SIZE = 24; // linux/elf.h
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;
     private static final int BPF_CORE_FIELD_EXISTS = 2;
 
     static final BpfObject SIGNALS = open("signals.bpf.o");
 
-    private final List<String> names = new ArrayList<>(); // of sections, by number
-    private final Map<String, ByteBuffer> sections = new HashMap<>();
+    private final Map<String, ByteBuffer> sections = new LinkedHashMap<>(); // in their order
     final Btf types;
 
     private static BpfObject open(String name) {
-        try (InputStream in = Signals.class.getResourceAsStream("/" + name)) {
-            if (in == null) throw new Failure(name, "ENOENT", "it comes with the jar that jbang builds: run jbang");
-            byte[] bytes = in.readAllBytes();
-            CRC32 crc = new CRC32();
-            crc.update(bytes);
-            if ((int) crc.getValue() == CRC) return new BpfObject(bytes);
-        } catch (IOException e) {
-            throw Failure.of(name, e, "");
-        }
+        byte[] bytes = Kernel.resource("/" + name);
+        CRC32 crc = new CRC32();
+        crc.update(bytes);
+        if ((int) crc.getValue() == CRC) return new BpfObject(bytes);
         throw new Failure(name, "EBADMSG", "it is damaged, or of another version: test/build, or jbang cache clear");
     }
 
@@ -2103,10 +2003,8 @@ final class BpfObject {
         ByteBuffer file = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         int headers = (int) file.getLong(40), count = file.getShort(60);
         ByteBuffer strings = section(file, headers + file.getShort(62) * SHDR_SIZE);
-        for (int at = headers; at < headers + count * SHDR_SIZE; at += SHDR_SIZE) {
-            names.add(Btf.string(strings, file.getInt(at)));
-            sections.put(names.getLast(), section(file, at));
-        }
+        for (int at = headers; at < headers + count * SHDR_SIZE; at += SHDR_SIZE)
+            sections.put(Btf.string(strings, file.getInt(at)), section(file, at));
         types = new Btf(bytes(".BTF"), ByteOrder.LITTLE_ENDIAN);
     }
 
@@ -2121,17 +2019,17 @@ final class BpfObject {
 
     /** A prog's instructions, with the file descriptors of these maps and the kernel's offsets of members. */
     byte[] relocate(String prog, Map<String, Integer> maps, Btf kernel) {
-        byte[] insns = bytes(prog);
-        ByteBuffer fields = ByteBuffer.wrap(insns).order(ByteOrder.LITTLE_ENDIAN);
-        relocateMaps(sections.get(".rel" + prog), fields, maps);
-        relocateMembers(prog, fields, kernel);
-        return insns;
+        ByteBuffer insns = ByteBuffer.wrap(bytes(prog)).order(ByteOrder.LITTLE_ENDIAN);
+        relocateMaps(sections.get(".rel" + prog), insns, maps);
+        relocateMembers(prog, insns, kernel);
+        return insns.array();
     }
 
     /** Each struct elf64_rel names an instruction that loads the address of a map, or of the memory in one. */
     private void relocateMaps(ByteBuffer relocations, ByteBuffer insns, Map<String, Integer> maps) {
-        for (int at = 0; at < relocations.limit(); at += REL_SIZE) {
-            int insn = (int) relocations.getLong(at), symbol = relocations.getInt(at + 12) * SYM_SIZE;
+        List<String> names = List.copyOf(sections.keySet());
+        for (relocations.rewind(); relocations.hasRemaining();) {
+            int insn = (int) relocations.getLong(), symbol = (int) (relocations.getLong() >>> 32) * SYM_SIZE;
             String section = names.get(sections.get(".symtab").getShort(symbol + 6));
             int kind = section.equals(".maps") ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
             insns.put(insn + 1, (byte) (insns.get(insn + 1) | kind << 4));
@@ -2143,21 +2041,22 @@ final class BpfObject {
     /** CO-RE: each struct bpf_core_relo names an instruction that loads a member of a struct, or steps to it. */
     private void relocateMembers(String prog, ByteBuffer insns, Btf kernel) {
         ByteBuffer ext = sections.get(".BTF.ext"); // struct btf_ext_header: core_relo_off, core_relo_len
-        int at = ext.getInt(4) + ext.getInt(24) + 4, end = at - 4 + ext.getInt(28);
+        int start = ext.getInt(4) + ext.getInt(24), end = start + ext.getInt(28);
         Set<String> optional = new HashSet<>(); // what the prog asks about before it reads it
-        while (at < end) { // struct btf_ext_info_sec: sec_name_off, num_info
-            boolean its = types.string(ext.getInt(at)).equals(prog);
-            int next = at + 8 + ext.getInt(at + 4) * RELO_SIZE;
-            for (at += 8; at < next; at += RELO_SIZE) {
-                if (!its) continue;
-                int insn = ext.getInt(at), type = ext.getInt(at + 4), kind = ext.getInt(at + 12);
-                String struct = types.name(type), path = types.string(ext.getInt(at + 8)); // such as "0:6"
+        for (ext.position(start + 4); ext.position() < end;) { // struct btf_ext_info_sec: sec_name_off, num_info
+            boolean its = types.string(ext.getInt()).equals(prog);
+            for (int left = ext.getInt(); left > 0; left--) {
+                int insn = ext.getInt(), type = ext.getInt();
+                String struct = types.name(type), path = types.string(ext.getInt()); // such as "0:6"
                 String member = types.memberName(type, Integer.parseInt(path.substring(2)));
-                int offset = kernel.find(struct, member);
-                if (kind == BPF_CORE_FIELD_EXISTS) optional.add(member);
-                else if (offset < 0 && !optional.contains(member) && !struct.equals("pt_regs")) // each machine has its own
-                    kernel.offset(struct, member); // says so
-                if (kind == BPF_CORE_FIELD_EXISTS) insns.putInt(insn + 4, offset < 0 ? 0 : 1);
+                boolean asks = ext.getInt() == BPF_CORE_FIELD_EXISTS;
+                if (!its) continue;
+                if (asks) optional.add(member);
+                int offset = kernel.offset(struct, member);
+                boolean may = optional.contains(member) || struct.equals("pt_regs"); // each machine has its own
+                if (offset < 0 && !may)
+                    throw new Failure(struct + "'s member " + member, "ENOENT", "this kernel's BTF lacks it");
+                if (asks) insns.putInt(insn + 4, offset < 0 ? 0 : 1);
                 else if ((insns.get(insn) & BPF_CLASS) == BPF_LDX) insns.putShort(insn + 2, (short) offset);
                 else insns.putInt(insn + 4, offset);
             }
@@ -2174,7 +2073,7 @@ final class Btf {
     private static final int[] MORE_EACH = {0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12};
 
     private final ByteBuffer types, strings;
-    private int[] starts = new int[4096]; // of the types known so far, by number; number 0 is void
+    private int[] starts = new int[1 << 12]; // of the types known so far, by number; number 0 is void
     private int known, next;
 
     Btf(byte[] all, ByteOrder order) { // struct btf_header: hdr_len, type_off, type_len, str_off, str_len
@@ -2193,7 +2092,7 @@ final class Btf {
         }
     }
 
-    /** Is there a type of this number? Looks no further than that: what is asked for is among the first thousands. */
+    /** Is there a type of this number? Looks no further than that: to look at all would take 60 ms more. */
     private boolean exists(int id) {
         while (known < id && next < types.limit()) {
             if (++known == starts.length) starts = Arrays.copyOf(starts, 2 * known);
@@ -2210,11 +2109,9 @@ final class Btf {
     private int vlen(int id) { return word(id, 4) & 0xFFFF; }
     String name(int id) { return exists(id) ? string(word(id, 0)) : ""; }
 
-    // struct btf_member: name_off, type, offset in bits (in 24 of them where kind_flag says there are bit-fields)
+    // struct btf_member: name_off, type, offset in bits (in 24 of them, if there are bit-fields)
     String memberName(int id, int index) { return string(word(id, 12 + 12 * index)); }
-    private int memberOffset(int id, int index) {
-        return (word(id, 20 + 12 * index) & (word(id, 4) < 0 ? 0xFFFFFF : -1)) / 8;
-    }
+    private int memberOffset(int id, int index) { return (word(id, 20 + 12 * index) & 0xFFFFFF) / 8; }
 
     String string(int offset) { return string(strings, offset); }
 
@@ -2224,43 +2121,30 @@ final class Btf {
         return new String(strings.array(), strings.arrayOffset() + offset, end - offset, ISO_8859_1);
     }
 
-    /** As string(offset).equals(name), of which a kernel's thousands of types would make too many. */
-    private boolean equals(int offset, String name) {
-        int i = 0;
-        while (i < name.length() && strings.get(offset + i) == name.charAt(i)) i++;
-        return i == name.length() && strings.get(offset + i) == 0;
-    }
-
     /** The number of the first type of that name from there on; 0 if there is none. */
     private int find(int kind, String name, int from) {
-        for (int id = from; exists(id); id++) if (kind(id) == kind && equals(word(id, 0), name)) return id;
+        for (int id = from; exists(id); id++) if (kind(id) == kind && name(id).equals(name)) return id;
         return 0;
     }
 
     int typedef(String name) { return find(KIND_TYPEDEF, name, 1); }
     int size(String struct) { return word(find(KIND_STRUCT, struct, 1), 8); }
 
-    /** Where a member is in a struct, in bytes. */
+    /** Where a member is in a struct, in bytes; -1 where it is not. A kernel can have several structs of one name. */
     int offset(String struct, String member) {
-        int offset = find(struct, member);
-        if (offset >= 0) return offset;
-        throw new Failure("struct " + struct + "'s member " + member, "ENOENT", "this kernel's BTF lacks it");
-    }
-
-    /** The same; -1 where there is none. A kernel can have several structs of one name. */
-    int find(String struct, String member) {
         int offset = -1;
-        for (int id = 0; offset < 0 && (id = find(KIND_STRUCT, struct, id + 1)) != 0;) offset = search(id, member);
+        for (int id = 0; offset < 0 && (id = find(KIND_STRUCT, struct, id + 1)) != 0;) offset = offset(id, member);
         return offset;
     }
 
-    /** Enters anonymous structs and unions, as C does; -1 where there is no such member. */
-    private int search(int id, String name) {
+    /** Enters anonymous structs and unions, as C does. */
+    private int offset(int id, String member) {
         for (int i = 0; i < vlen(id); i++) {
-            int nameAt = word(id, 12 + 12 * i), type = word(id, 16 + 12 * i);
-            if (equals(nameAt, name)) return memberOffset(id, i);
-            if (nameAt != 0 || !exists(type) || kind(type) != KIND_STRUCT && kind(type) != KIND_UNION) continue;
-            int offset = search(type, name);
+            String name = memberName(id, i);
+            int type = word(id, 16 + 12 * i);
+            if (name.equals(member)) return memberOffset(id, i);
+            if (!name.isEmpty() || !exists(type) || kind(type) != KIND_STRUCT && kind(type) != KIND_UNION) continue;
+            int offset = offset(type, member);
             if (offset >= 0) return memberOffset(id, i) + offset;
         }
         return -1;
@@ -2274,94 +2158,72 @@ final class Kernel {
     static final boolean AARCH64 = System.getProperty("os.arch").equals("aarch64");
 
     // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
-    static final int BPF = nr(321, 280);
-    private static final int CLOSE = nr(3, 57), FLOCK = nr(73, 32), IOCTL = nr(16, 29), MEMFD_CREATE = nr(319, 279);
-    private static final int MMAP = nr(9, 222), OPEN_BY_HANDLE_AT = nr(304, 265), OPENAT = nr(257, 56);
-    private static final int PPOLL = nr(271, 73), PRLIMIT64 = nr(302, 261), WRITE = nr(1, 64);
+    static final int BIND = nr(49, 200), BPF = nr(321, 280), CONNECT = nr(42, 203), FLOCK = nr(73, 32);
+    static final int LISTEN = nr(50, 201), MEMFD_CREATE = nr(319, 279), PPOLL = nr(271, 73), SOCKET = nr(41, 198);
+    static final int WRITE = nr(1, 64);
+    private static final int CLOSE = nr(3, 57), IOCTL = nr(16, 29), MMAP = nr(9, 222), MPROTECT = nr(10, 226);
+    private static final int OPEN_BY_HANDLE_AT = nr(304, 265), OPENAT = nr(257, 56), PRLIMIT64 = nr(302, 261);
 
     private static int nr(int x86_64, int aarch64) { return AARCH64 ? aarch64 : x86_64; }
 
     // include/uapi/asm-generic/errno-base.h, errno.h: 1 to 38
     static final int EPERM = 1, EINTR = 4, EAGAIN = 11, ENOMEM = 12, EPIPE = 32, ENOSYS = 38;
+    static final int EADDRINUSE = 98, ECONNREFUSED = 111;
     private static final String[] ERRNO = ("EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN "
         + "ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY "
         + "EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS").split(" ");
 
-    // include/uapi: fcntl.h, file.h, memfd.h, mman.h, resource.h, auxvec.h, ioctls.h; include/linux/proc_ns.h
-    static final int O_DIRECTORY = AARCH64 ? 040000 : 0200000;
-    private static final int AT_FDCWD = -100, O_CLOEXEC = 0x80000, LOCK_EX_NB = 2 | 4, MFD_CLOEXEC = 1;
-    private static final int PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1, RLIMIT_MEMLOCK = 8, AT_PAGESZ = 6;
+    // include/uapi: fcntl.h, mman.h, resource.h, ioctls.h
+    private static final int AT_FDCWD = -100, PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1, RLIMIT_MEMLOCK = 8;
     private static final int TIOCGWINSZ = 0x5413;
-    private static final long PROC_PID_INIT_INO = 0xEFFFFFFCL;
 
-    private static final StructLayout STATE = Linker.Option.captureStateLayout();
-    private static final long ERRNO_AT = STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
     private static final MethodHandle SYSCALL = Linker.nativeLinker().downcallHandle(
         Linker.nativeLinker().defaultLookup().findOrThrow("syscall"),
         FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
         Linker.Option.captureCallState("errno"));
 
-    /** One for each thread. */
-    private static final ThreadLocal<MemorySegment> CAPTURED = new ThreadLocal<>() {
-        @Override protected MemorySegment initialValue() { return Arena.ofAuto().allocate(STATE); }
-    };
-
     static final long PAGE_SIZE = pageSize();
 
-    /** A String is passed as a char *, a long[] as a struct of them, which last as long as the call. */
+    /** A String, bytes or a struct of longs are passed by a pointer to them, which lasts as long as the call. */
     static long call(int number, Object... arguments) {
-        MemorySegment captured = CAPTURED.get();
         long[] a = new long[6];
         try (Arena arena = Arena.ofConfined()) {
+            MemorySegment errno = arena.allocate(Linker.Option.captureStateLayout()); // which has just that
             for (int i = 0; i < arguments.length; i++) {
                 if (arguments[i] instanceof Number value) a[i] = value.longValue();
                 if (arguments[i] instanceof MemorySegment memory) a[i] = memory.address();
                 if (arguments[i] instanceof String string) a[i] = arena.allocateFrom(string).address();
+                if (arguments[i] instanceof byte[] bytes) a[i] = arena.allocateFrom(JAVA_BYTE, bytes).address();
                 if (arguments[i] instanceof long[] struct) a[i] = arena.allocateFrom(JAVA_LONG, struct).address();
             }
-            long result = (long) SYSCALL.invokeExact(captured, (long) number, a[0], a[1], a[2], a[3], a[4], a[5]);
-            return result == -1 ? -captured.get(JAVA_INT, ERRNO_AT) : result;
+            long result = (long) SYSCALL.invokeExact(errno, (long) number, a[0], a[1], a[2], a[3], a[4], a[5]);
+            return result == -1 ? -errno.get(JAVA_INT, 0) : result;
         } catch (Throwable t) {
             throw new AssertionError("syscall(2) throws nothing", t);
         }
     }
 
-    private static long check(String what, long result) {
+    static long check(String what, long result) {
         if (result < 0) throw new Failure(what, errnoName((int) -result), "");
         return result;
     }
 
-    static String errnoName(int errno) { return errno <= ERRNO.length ? ERRNO[errno - 1] : "errno " + errno; }
+    static String errnoName(int errno) {
+        return errno <= ERRNO.length ? ERRNO[errno - 1] : errno == EADDRINUSE ? "EADDRINUSE" : "errno " + errno;
+    }
 
     static void close(int fd) { call(CLOSE, fd); }
 
     static MemorySegment mmap(int fd, long offset, long size, boolean writable) {
-        int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-        long address = check("mmap of a map", call(MMAP, 0, size, protection, MAP_SHARED, fd, offset));
-        return MemorySegment.ofAddress(address).reinterpret(size);
+        long address = call(MMAP, 0, size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, offset);
+        return MemorySegment.ofAddress(check("mmap of a map", address)).reinterpret(size);
     }
 
-    /** Returns when some are ready, when time is up, or when a signal came: the JVM handles that by itself. */
-    static void ppoll(MemorySegment pollfds, int count, long nanoseconds) {
-        Object timeout = nanoseconds < 0 ? 0 : new long[] {nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000};
-        long ready = call(PPOLL, pollfds, count, timeout);
-        if (ready != -EINTR) check("ppoll", ready);
-    }
-
-    /** How much it wrote. */
-    static long write(int fd, MemorySegment bytes) { return call(WRITE, fd, bytes, bytes.byteSize()); }
-
-    static int open(String path, int flags) { return (int) call(OPENAT, AT_FDCWD, path, flags | O_CLOEXEC); }
-
-    /** A file in memory, without a name. */
-    static int memfd() { return (int) check("memfd_create", call(MEMFD_CREATE, "", MFD_CLOEXEC)); }
-
-    /** Locks an open file, until it is closed; EAGAIN if another process has done so. */
-    static long lock(int fd) { return call(FLOCK, fd, LOCK_EX_NB); }
+    static int open(String path) { return (int) call(OPENAT, AT_FDCWD, path, 0); }
 
     /** Opens what a struct file_handle of eight bytes stands for. */
     static int openByHandle(int mountFd, int type, long handle) {
-        return (int) call(OPEN_BY_HANDLE_AT, mountFd, new long[] {8 | (long) type << 32, handle}, O_CLOEXEC);
+        return (int) call(OPEN_BY_HANDLE_AT, mountFd, new long[] {8 | (long) type << 32, handle}, 0);
     }
 
     /** The width of a terminal; 0 if it has none, or is none. */
@@ -2371,22 +2233,22 @@ final class Kernel {
         return size.get(JAVA_SHORT, 2) & 0xFFFF;
     }
 
-    /** Before Linux 5.11 maps are locked memory. Where this is refused, creating a map will tell. */
-    static void raiseMemlock() { call(PRLIMIT64, 0, RLIMIT_MEMLOCK, new long[] {-1, -1}); } // struct rlimit64
-
     /** In another pid namespace, our own pid is not the one that a prog sees. */
     static boolean isInInitialPidNamespace() {
-        return link("/proc/self/ns/pid").equals("pid:[" + PROC_PID_INIT_INO + "]");
+        return link("/proc/self/ns/pid").equals("pid:[4026531836]"); // PROC_PID_INIT_INO
     }
 
-    /** On aarch64 the verifier leaves the calls of some helpers to the JIT, even where there is none. Seen on 6.12. */
-    static void checkJit() {
-        String path = "/proc/sys/net/core/bpf_jit_enable";
-        if (AARCH64 && text(path).equals("0\n")) throw new Failure(path, "EOPNOTSUPP",
+    /** What the kernel would forbid without saying why, or crash of. */
+    static void prepare() {
+        String lockdown = "/sys/kernel/security/lockdown", jit = "/proc/sys/net/core/bpf_jit_enable";
+        if (text(lockdown).contains("[confidentiality]"))
+            throw new Failure("bpf(2)", "EPERM", lockdown + ", confidentiality, forbids tracing");
+        // On aarch64 the verifier leaves the calls of some helpers to the JIT, even where there is none. Seen on 6.12.
+        if (AARCH64 && text(jit).equals("0\n")) throw new Failure(jit, "EOPNOTSUPP",
             "aarch64 kernels crash when they interpret bpf_get_current_task(): sysctl net.core.bpf_jit_enable=1");
+        // Before Linux 5.11 maps are locked memory. Where this is refused, creating a map will tell.
+        call(PRLIMIT64, 0, RLIMIT_MEMLOCK, new long[] {-1, -1}); // struct rlimit64
     }
-
-    static boolean isLockedDown() { return text("/sys/kernel/security/lockdown").contains("[confidentiality]"); }
 
     /** What is in a file; nothing where there is none, or where only root may know. */
     static String text(String path) { return new String(bytes(path, Integer.MAX_VALUE), ISO_8859_1); }
@@ -2399,6 +2261,16 @@ final class Kernel {
         }
     }
 
+    /** What was packed into the jar, or into one that it needs. */
+    static byte[] resource(String name) {
+        try (InputStream in = Signals.class.getResourceAsStream(name)) {
+            if (in == null) throw new Failure(name, "ENOENT", "it comes with the jar that jbang builds: run jbang");
+            return in.readAllBytes();
+        } catch (IOException e) {
+            throw Failure.of(name, e, "");
+        }
+    }
+
     /** Where a symbolic link leads; nowhere if there is none. */
     static String link(String path) {
         try {
@@ -2408,14 +2280,10 @@ final class Kernel {
         }
     }
 
+    /** Changes the protection of nothing: then only an address that begins no page is an error. */
     private static long pageSize() {
-        try {
-            byte[] bytes = Files.readAllBytes(Path.of("/proc/self/auxv"));
-            LongBuffer auxv = ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder()).asLongBuffer();
-            while (auxv.get() != AT_PAGESZ) auxv.get();
-            return auxv.get();
-        } catch (IOException e) {
-            throw Failure.of("/proc/self/auxv", e, "is /proc mounted?");
-        }
+        long size = 4096;
+        while (call(MPROTECT, size, 0, 0) < 0) size *= 2;
+        return size;
     }
 }
