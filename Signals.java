@@ -1404,7 +1404,6 @@ final class Backlog {
 /** One connection: where it stands in the backlog, and what it has missed. */
 final class Client {
     final int fd;
-    boolean readable = true; // until it closes its half; then it still receives (nc -N)
     boolean full;            // its socket takes no more for now
     Backlog.Block block;     // the next byte to send is in this block,
     private int offset;      // at this place
@@ -1473,8 +1472,8 @@ final class Client {
         keptSize += to - from;
     }
 
-    /** Throws away what the client writes. */
-    void read(ByteBuffer scratch) throws IOException { readable = channel.read(scratch.clear()) >= 0; }
+    /** Throws away what the client writes. One that has closed its half still receives (nc -N). */
+    void read(ByteBuffer scratch) throws IOException { channel.read(scratch.clear()); }
 
     void close() {
         try {
@@ -1490,14 +1489,20 @@ final class Server {
     static final long FOREVER = -1;
     static final int NO_RING = -1; // poll(2) skips a negative fd
 
-    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16; // include/uapi/asm-generic/poll.h
+    // include/uapi/asm-generic/poll.h; linux/eventpoll.h, where the first four are the same
+    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16, EPOLLET = 1 << 31;
+    private static final int EPOLL_CTL_ADD = 1, EPOLL_CTL_MOD = 3;
+    private static final int EPOLL_EVENT_SIZE = Kernel.AARCH64 ? 16 : 12, EPOLL_DATA = Kernel.AARCH64 ? 8 : 4;
+    private static final int EVENTS_MAX = 64; // at once
     private static final long SECOND = 999_999_999; // ns: the most in a struct timespec
 
     final Place place;
     private final Backlog backlog = new Backlog();
     private final List<Client> clients = new ArrayList<>();
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
-    private MemorySegment pollfds = MemorySegment.NULL;
+    private final MemorySegment pollfds = Arena.global().allocate(JAVA_LONG, 3);
+    private final MemorySegment events = Arena.global().allocate(EVENTS_MAX * EPOLL_EVENT_SIZE, 8);
+    private final int epoll = (int) Kernel.check("epoll_create1", Kernel.call(Kernel.EPOLL_CREATE1, 0));
     private long acceptFrom; // System.nanoTime(): no file descriptor was left, new clients wait until then; or else 0
 
     Server(Options options) { place = new Place(options.socket, options.group); }
@@ -1529,36 +1534,48 @@ final class Server {
 
     /** Sleeps in ppoll(2) until there are records, a client comes, goes or takes more, or until time is up. */
     void poll(long nanoseconds, int ringFd) {
-        int count = 2 + clients.size();
-        if (pollfds.byteSize() < 8L * count) pollfds = Arena.ofAuto().allocate(JAVA_LONG, 2L * count);
         boolean waits = acceptFrom != 0 && System.nanoTime() - acceptFrom < 0;
-        expect(0, ringFd, POLLIN);
-        expect(1, waits ? -1 : place.fd, POLLIN);
-        for (int i = 2; i < count; i++) {
-            Client client = clients.get(i - 2);
-            expect(i, client.fd, (client.readable ? POLLIN : 0) | (client.full ? POLLOUT : 0));
-        }
+        expect(0, ringFd);
+        expect(1, waits ? -1 : place.fd);
+        expect(2, epoll);
         if (waits && nanoseconds == FOREVER) nanoseconds = SECOND;
         Object timeout = nanoseconds == FOREVER ? 0 : new long[] {0, nanoseconds}; // struct timespec
-        long ready = Kernel.call(Kernel.PPOLL, pollfds, count, timeout);
+        long ready = Kernel.call(Kernel.PPOLL, pollfds, 3, timeout);
         if (ready != -Kernel.EINTR) Kernel.check("ppoll", ready); // the JVM handles its signals by itself
+        if (isReady(2)) attendReady();
+        if (isReady(1)) accept();
+    }
 
-        for (int i = count - 1; i >= 2; i--) attend(clients.get(i - 2), revents(i));
-        if (revents(1) != 0) accept();
+    /** By epoll(7), so that clients of which there is nothing new cost nothing. */
+    private void attendReady() {
+        long count = Kernel.call(Kernel.EPOLL_PWAIT, epoll, events, EVENTS_MAX, 0, 0);
+        for (long at = 0; at < count * EPOLL_EVENT_SIZE; at += EPOLL_EVENT_SIZE) {
+            int fd = events.get(JAVA_INT, at + EPOLL_DATA), ready = events.get(JAVA_INT, at);
+            clients.stream().filter(each -> each.fd == fd).findAny().ifPresent(client -> attend(client, ready));
+        }
+    }
+
+    /** To a client that has room, POLLOUT would be news with each line that it reads. EPOLLET: what is new, once. */
+    private void watch(Client client, int operation) {
+        long wanted = Integer.toUnsignedLong(EPOLLET | POLLIN | (client.full ? POLLOUT : 0));
+        long[] event = {wanted | (long) client.fd << 32, client.fd}; // the fd stands where either machine looks for data
+        Kernel.check("epoll_ctl", Kernel.call(Kernel.EPOLL_CTL, epoll, operation, client.fd, event));
     }
 
     // struct pollfd { int fd; short events, revents; } in a long, of which a little-endian fd has the lower half
-    private void expect(int i, int fd, long events) {
-        pollfds.setAtIndex(JAVA_LONG, i, events << 32 | Integer.toUnsignedLong(fd));
+    private void expect(int i, int fd) {
+        pollfds.setAtIndex(JAVA_LONG, i, (long) POLLIN << 32 | Integer.toUnsignedLong(fd));
     }
 
-    private int revents(int i) { return (int) (pollfds.getAtIndex(JAVA_LONG, i) >>> 48); }
+    private boolean isReady(int i) { return pollfds.getAtIndex(JAVA_LONG, i) >>> 48 != 0; }
 
-    private void attend(Client client, int revents) {
+    private void attend(Client client, int ready) {
+        boolean wasFull = client.full;
         try {
-            if ((revents & (POLLHUP | POLLERR)) != 0) throw new EOFException("closed by the client");
-            if ((revents & POLLIN) != 0) client.read(scratch);
-            if ((revents & POLLOUT) != 0) client.send(backlog);
+            if ((ready & (POLLHUP | POLLERR)) != 0) throw new EOFException("closed by the client");
+            if ((ready & POLLIN) != 0) client.read(scratch);
+            if ((ready & POLLOUT) != 0) client.send(backlog);
+            if (client.full != wasFull) watch(client, EPOLL_CTL_MOD);
         } catch (IOException e) {
             Log.debug("client " + client.fd + " disconnected: " + e.getMessage());
             clients.remove(client);
@@ -1570,6 +1587,7 @@ final class Server {
     private void accept() {
         try {
             clients.add(new Client(place.listening.accept(), backlog));
+            watch(clients.getLast(), EPOLL_CTL_ADD);
             Log.debug("client " + clients.getLast().fd + " connected");
             acceptFrom = 0;
         } catch (IOException e) {
@@ -2158,7 +2176,8 @@ final class Kernel {
     static final boolean AARCH64 = System.getProperty("os.arch").equals("aarch64");
 
     // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
-    static final int BIND = nr(49, 200), BPF = nr(321, 280), CONNECT = nr(42, 203), FLOCK = nr(73, 32);
+    static final int BIND = nr(49, 200), BPF = nr(321, 280), CONNECT = nr(42, 203), EPOLL_CREATE1 = nr(291, 20);
+    static final int EPOLL_CTL = nr(233, 21), EPOLL_PWAIT = nr(281, 22), FLOCK = nr(73, 32);
     static final int LISTEN = nr(50, 201), MEMFD_CREATE = nr(319, 279), PPOLL = nr(271, 73), SOCKET = nr(41, 198);
     static final int WRITE = nr(1, 64);
     private static final int CLOSE = nr(3, 57), IOCTL = nr(16, 29), MMAP = nr(9, 222), MPROTECT = nr(10, 226);
