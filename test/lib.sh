@@ -16,15 +16,14 @@ setup() { # setup COMMAND=PACKAGE...: what is needed: a folder, $base, with the 
     export JAVA_HOME # JBang's own folder, where it may be, will be another one
     java=$JAVA_HOME/bin/java
 
-    base=$(mktemp -d) dir=$base jar=${JAR:-$base/signals.jar} sender=$base/sender
-    usual_path=$PATH
+    base=$(mktemp -d) dir=$base jar=${JAR:-$base/signals.jar} sender=$base/sender usual_path=$PATH
     export JBANG_DIR=$base/jbang
     trap clean_up EXIT
     usual_way
     if [ -n "${SENDER:-}" ]; then cp "$SENDER" "$sender"
     else clang -O2 -Wall -Werror -pthread -o "$sender" test/sender.c || exit 1; fi
     chmod 755 "$base" "$sender"
-    if [ -z "${JAR:-}" ]; then export_jar "$jar" Signals.java || exit 1; fi
+    [ -n "${JAR:-}" ] || export_jar "$jar" Signals.java || exit 1
 }
 
 part() { # part NAME: runs it in a folder of its own
@@ -51,7 +50,7 @@ clean_up() {
 
 # Tests
 
-passed=0 failed=0 skipped=0 title='' broken='' out=''
+passed=0 failed=0 skipped=0 title='' broken='' out='' group='' # broken: what failed, or "skipped"
 patience=$((120 * ${PATIENCE:-1})) # s: what is awaited comes, however slow the machine is
 
 it() { # it TITLE: ends the test before and begins another
@@ -62,20 +61,22 @@ it() { # it TITLE: ends the test before and begins another
 }
 
 verdict() {
-    if [ -z "$title" ]; then :
-    elif [ -z "$broken" ]; then passed=$((passed + 1)); echo "ok   $title"
-    else
-        failed=$((failed + 1)) patience=$((10 * ${PATIENCE:-1})) # the rest need not wait as long
-        printf 'FAIL %s\n     %s\n' "$title" "${broken#$'\n'}"
-    fi
+    case $broken in
+        '') [ -z "$title" ] || { passed=$((passed + 1)); echo "ok   $title"; } ;;
+        skipped*) skipped=$((skipped + 1)) ;;
+        *)
+            failed=$((failed + 1)) patience=$((10 * ${PATIENCE:-1})) # the rest need not wait as long
+            printf 'FAIL %s\n     %s\n' "${title:-what comes before a test}" "${broken#$'\n'}" ;;
+    esac
     title='' broken=''
 }
 
+skip() { # skip WHY: the steps that follow wait for nothing, and count for nothing
+    [ -n "$broken" ] || { echo "skip $title: $1"; broken=skipped; }
+}
 mounts() { # mounts [COMMAND]: $as is to have mounts of its own, changed by that; a chroot may not allow it
     [ $# = 0 ] || as=(unshare -m sh -c "$1; exec \"\$@\"" sh)
-    if [ -n "$broken" ] || unshare -m true 2> /dev/null; then return; fi
-    echo "skip $title: unshare -m: EINVAL; the root is no mount point"
-    skipped=$((skipped + 1)) title='' broken=skipped # so the steps that follow wait for nothing, and count for nothing
+    unshare -m true 2> /dev/null || skip "unshare -m: EINVAL; the root is no mount point"
 }
 
 finish() { verdict; echo "$passed passed, $failed failed, $skipped skipped"; [ "$failed" = 0 ]; }
@@ -103,7 +104,7 @@ ended() { # ended PID: awaits the end of a process of ours, and brings it about 
     wait "${1:-none}"
 } 2> /dev/null # bash tells of processes that signals end: here they are meant to
 
-end() { kill "-${2:-TERM}" "${1:-none}" 2> /dev/null; ended "${1:-}"; } # end PID [SIGNAL]: a process of ours
+end() { kill "-${2:-TERM}" "${1:-none}" 2> /dev/null; ended "${1:-}"; } # end PID [SIGNAL]: a process of ours; its status
 
 says() { # says STATUS PATTERN COMMAND...: the command ends so, with one line on standard error that matches
     local status=0
@@ -138,11 +139,11 @@ refuses() { # refuses STATUS PATTERN [OPTION]...: it ends so, see says
     says "$1" "$2" "${as[@]}" "${program[@]}" "${path[@]}" "${@:3}"
 }
 
-stop() { # stop [SIGNAL]: and not what started it, such as sudo; its status
+stop() { # stop [SIGNAL]: and not what started it, such as sudo
     local pid=$signals child
     while child=$(pgrep -P "$pid" | head -n 1) && [ -n "$child" ]; do pid=$child; done
     kill "-${1:-TERM}" "$pid" 2> /dev/null
-    ended "$signals"
+    ended "$signals" || fail "exit status $?"
 }
 
 runs() { # runs COMMAND...: it starts Signals, which serves a line and prints no warning
@@ -152,7 +153,7 @@ runs() { # runs COMMAND...: it starts Signals, which serves a line and prints no
     marker
     check test ! -s "$dir/stdout"
     check test "$(grep -ci warn "$dir/log")" = 0
-    leave || fail "exit status $?"
+    leave
 }
 
 fresh_home() { # JBang with a home and a cache that have nothing yet, but for JBang itself
@@ -191,11 +192,13 @@ serve() { start "$@"; listen; } # serve [OPTION]...
 leave() { end $client; stop; }
 
 # Conditions are jq's, on lines since this test began: $me is this shell, $target what it made, $said what sender said.
+# $group is a cgroup of new_group, and $ours the one of this shell.
 told() { # told CONDITION: the lines that fulfil it; 127: it is no condition
     local said
     said=$(sed -nE 's/^([a-z]+)=([0-9]+)$/"\1":\2/p' "$dir/said" 2> /dev/null | paste -sd,)
     tail -n "+$((seen + 1))" "$out" |
-        jq -c --argjson me $$ --argjson target "${target:-0}" --argjson said "{$said}" "select($1)" 2> "$dir/jq"
+        jq -c --argjson me $$ --argjson target "${target:-0}" --argjson said "{$said}" --arg group "/${group##*/}" \
+            --arg ours "$(sed -n 's/^0:://p' /proc/self/cgroup)" "select($1)" 2> "$dir/jq"
     [ ${PIPESTATUS[1]} != 3 ] || return 127
 }
 has() { local found; found=$(told "$1") || return 127; [ -n "$found" ]; }
@@ -203,6 +206,10 @@ counts() { [ "$(told "$2" | wc -l)" = "$1" ]; } # counts N CONDITION
 no() { check counts 0 "$1"; } # no CONDITION: no line fulfils it
 line() { # line CONDITION: some line fulfils it, or will
     await has "$1" || fail "lines were: $(told '.code != "CLD_EXITED"' | tail -n 5; cat "$dir/jq")"
+}
+shows() { # shows PATTERN [FILE]: some row of the table, or of that file, does, or will; PID and TID are what sender said
+    local pattern=${1//PID/$(value pid)} file=$dir/${2:-stdout}
+    await grep -qsE "${pattern//TID/$(value tid)}" "$file" || fail "${2:-the table} was: $(tail -n 5 "$file")"
 }
 unseen() { LC_ALL=C tr -d '\n\040-\176\200-\377' < "$1" | wc -c; } # unseen FILE: control characters in it
 rss() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; } # rss PID: what is resident of it, KiB
@@ -232,10 +239,18 @@ tells() { # tells CONDITION WAY [ARGUMENT]...: what sender does makes a line for
 value() { sed -n "s/^$1=//p" "$dir/said" 2> /dev/null; } # value NAME: what sender said of it
 xs() { printf "%$1s" '' | tr ' ' x; } # xs COUNT: a word of that length
 named() { await grep -qx "$1" "/proc/${2:-$target}/comm"; } # named NAME [PID]: it is awaited to be
-sleeper() { env "$@" sleep 100 & target=$!; named sleep; } # sleeper [OPTION]...: of env, such as --ignore-signal=34
+sleeper() { # sleeper [ARGUMENT]...: $target, with what env is to do first, such as --ignore-signal=34; for $nap seconds
+    env "$@" sleep "${nap:-100}" & target=$!
+    named sleep
+}
 child() { "$@" & target=$!; ended $target; } # child COMMAND...: from its start to its end
 killed() { sleeper; env kill "-$1" $target; ended $target; } 2> /dev/null # killed SIGNAL: by a process of its own
 over() { ! kill -0 "$1" 2> /dev/null; } # over PID
+trace() { # $target, by strace, $tracer
+    strace -qq -o "$dir/strace" -p $target & tracer=$!
+    await grep -q "TracerPid:[[:space:]]*$tracer" /proc/$target/status
+    await grep -q . "$dir/strace"
+}
 typed() { # typed COMMAND NAME...: ^C, on a terminal on which that runs, once it has those processes; the last is $target
     echo "$1" > "$dir/typing"
     exec 4> >(exec socat -u - "EXEC:bash $dir/typing,pty,setsid,ctty" 2> "$dir/complaint")
@@ -253,6 +268,7 @@ screen() { # screen FILE COLUMNS COMMAND: on a terminal of that width; what appe
 }
 
 cgroups() { awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts; }
+new_group() { group=$(cgroups)/signals-$$-$RANDOM$RANDOM; mkdir "$group"; }
 memory_group() { # memory_group LIMIT: a cgroup whose members may take up no more than that, $memory
     local file=memory.limit_in_bytes # of cgroup v1
     memory=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
