@@ -171,6 +171,7 @@ WAY(traces, "exec, exitkill, exit, attach, inject or kill: a child that ends wit
 	if (is(0, "kill")) ptrace(PTRACE_KILL, child, NULL, NULL);
 	say("child", child);
 	if (is(0, "exit")) rest();
+	if (!is(0, "exitkill")) kill(child, SIGKILL); // it may have been stopped before it could ask for that itself
 }
 
 // Processes of all kinds
