@@ -1,4 +1,5 @@
 # What run, bench and soak share. `it` begins a test, each line after it is a step or a claim, `fail` ends its chances.
+# What a test starts ends with it, and what a part starts before its first test, with the part.
 #
 #   it "tells who killed whom"
 #   killed KILL
@@ -26,7 +27,7 @@ setup() { # setup COMMAND=PACKAGE...: what is needed: a folder, $base, with the 
 }
 
 part() { # part NAME: runs it in a folder of its own
-    verdict
+    kept='' verdict
     dir=$base/$1 out='' PATH=$usual_path
     rm -rf "$dir"
     mkdir "$dir"
@@ -49,10 +50,12 @@ clean_up() {
 
 # Tests
 
-passed=0 failed=0 skipped=0 title='' broken='' out='' group='' # broken: what failed, or "skipped"
+passed=0 failed=0 skipped=0 title='' broken='' # what failed, or "skipped"
+signals='' kept='' out='' group=''
 patience=$((120 * ${PATIENCE:-1})) # s: what is awaited comes, however slow the machine is
 
 it() { # it TITLE: ends the test before and begins another
+    [ -n "$title" ] || kept=$(jobs -pr | xargs) # by the part
     verdict
     usual_way
     title=$1
@@ -60,6 +63,9 @@ it() { # it TITLE: ends the test before and begins another
 }
 
 verdict() {
+    local job
+    [[ " $kept " == *" $signals "* ]] || stop
+    for job in $(jobs -pr); do [[ " $kept " == *" $job "* ]] || end "$job" KILL; done
     case $broken in
         '') [ -z "$title" ] || { passed=$((passed + 1)); echo "ok   $title"; } ;;
         skipped*) skipped=$((skipped + 1)) ;;
@@ -70,7 +76,7 @@ verdict() {
     title='' broken=''
 }
 
-finish() { verdict; echo "$passed passed, $failed failed, $skipped skipped"; [ "$failed" = 0 ]; }
+finish() { kept='' verdict; echo "$passed passed, $failed failed, $skipped skipped"; [ "$failed" = 0 ]; }
 fail() { broken+=$'\n'"$*"; }
 check() { "$@" || fail "failed: $*"; } # check COMMAND...: it must succeed
 skip() { [ -n "$broken" ] || { broken=skipped; echo "skip $title: $1"; }; } # skip WHY: what follows counts for nothing
@@ -98,6 +104,7 @@ ended() { # ended PID: awaits the end of a process of ours, and brings it about 
         [ "$SECONDS" -lt "$end" ] || { fail "process $1 had to be killed"; kill -KILL "$1"; }
         sleep 0.02
     done
+    [ "${1:-}" != "$signals" ] || signals=''
     wait "${1:-none}"
 } 2> /dev/null # bash tells of processes that signals end: here they are meant to
 
@@ -116,8 +123,9 @@ says() { # says STATUS PATTERN COMMAND...: the command ends so, with one line on
 
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 
-launch() { # launch COMMAND...: in the background; $signals, and its log and output in $dir
-    : > "$dir/log" # not the log of the one before
+launch() { # launch COMMAND...: in the background, instead of the one before; $signals, and its log and output in $dir
+    stop
+    : > "$dir/log"
     "$@" > "$dir/stdout" 2> "$dir/log" & signals=$!
 }
 up() { grep -q 'awaiting for new connections' "$dir/log" || { over "$signals" && return 126; }; }
@@ -138,6 +146,7 @@ refuses() { # refuses STATUS PATTERN [OPTION]...: it ends so, see says
 
 stop() { # stop [SIGNAL]: and not what started it, such as sudo
     local pid=$signals child
+    [ -n "$pid" ] || return 0
     while child=$(pgrep -P "$pid" | head -n 1) && [ -n "$child" ]; do pid=$child; done
     kill "-${1:-TERM}" "$pid" 2> /dev/null
     ended "$signals" || fail "exit status $?"
@@ -150,7 +159,6 @@ runs() { # runs COMMAND...: it starts Signals, which serves a line and prints no
     marker
     check test ! -s "$dir/stdout"
     check test "$(grep -ci warn "$dir/log")" = 0
-    leave
 }
 
 fresh_home() { # JBang with a home and a cache that have nothing yet, but for JBang itself
@@ -182,7 +190,6 @@ stalls() { # stalls FILE: a client that reads nothing until it is sent SIGCONT, 
     kill -STOP $!
 }
 serve() { start "$@"; listen; } # serve [OPTION]...
-leave() { end $client; stop; }
 
 # Conditions are jq's, on lines since this test began: $me is this shell, $target what it made, $said what sender said,
 # $group the cgroup that new_group made, $ours the one of this shell.

@@ -1,5 +1,5 @@
-// Sends signals, or provokes the kernel into sending them, and is a client of every kind: a WAY for each first argument,
-// with what may follow it. Prints what a test wants to know, such as process ids, before a signal is sent.
+// Sends signals, or provokes the kernel into sending them, and is a client of every kind: one WAY for each first
+// argument, with what may follow it. Prints what a test wants to know, such as process ids, before a signal is sent.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
