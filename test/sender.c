@@ -1,9 +1,8 @@
-// Sends signals, or provokes the kernel into sending them, and is a client of every kind: one way for each first
-// argument, see the table at the end. Prints what a test wants to know, such as process ids, before a signal is sent.
+// Sends signals, or provokes the kernel into sending them, and is a client of every kind: one WAY for each first
+// argument, with what may follow it. Prints what a test wants to know, such as process ids, before a signal is sent.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/filter.h>
 #include <linux/perf_event.h>
 #include <linux/reboot.h>
@@ -27,16 +26,41 @@
 #include <time.h>
 #include <unistd.h>
 
+static struct { const char *name, *arguments; void (*go)(void); } ways[50];
+static int known;
+static void know(const char *name, const char *arguments, void (*go)(void)) {
+	ways[known].name = name, ways[known].arguments = arguments, ways[known++].go = go;
+}
+#define WAY(way, arguments) static void way##_way(void); \
+	__attribute__((constructor)) static void know_##way(void) { know(#way, arguments, way##_way); } \
+	static void way##_way(void)
+
 static int count;
 static char **words; // what follows the way's name
 static const char *text(int i) { return i < count ? words[i] : ""; }
 static long number(int i) { return strtol(text(i), NULL, 0); }
+static int is(int i, const char *word) { return !strcmp(text(i), word); }
 
 static void say(const char *name, long number) { printf("%s=%ld\n", name, number); fflush(stdout); }
 static void say_pid(void) { say("pid", getpid()); }
+static void must(int done, const char *what) { if (!done) perror(what), exit(1); }
 static void ignore(int signr) { signal(signr, SIG_IGN); say_pid(); }
 static void rest(void) { for (;;) pause(); }
-static void must(int done, const char *what) { if (!done) perror(what), exit(1); }
+static sigset_t *only(int signr) { static sigset_t set; sigemptyset(&set); sigaddset(&set, signr); return &set; }
+
+static volatile pid_t thread_id;
+static void *wait_in_thread(void *unused) { thread_id = syscall(SYS_gettid); rest(); return unused; }
+static void in_thread(void *(*go)(void *)) {
+	pthread_t thread;
+	must(!pthread_create(&thread, NULL, go, NULL), "pthread_create");
+	while (go == wait_in_thread && !thread_id) usleep(1000);
+}
+
+static pid_t child_that(void (*goes)(void)) { // and ends with its parent
+	pid_t child = fork();
+	if (!child) prctl(PR_SET_PDEATHSIG, SIGKILL), goes();
+	return child;
+}
 
 static volatile sig_atomic_t stopped;
 static void on_term(int signr) { (void) signr; stopped = 1; }
@@ -52,41 +76,36 @@ static void queue_to(pid_t pid, int signr, int number, long count) {
 	for (value.sival_int = number; count > 0; count--, value.sival_int++)
 		must(!sigqueue(pid, signr, value), "sigqueue");
 }
-
-static void queue(void) { queue_to(number(0), number(1), number(2), count > 3 ? number(3) : 1); }
-static void values(void) { ignore(34); queue_to(getpid(), 34, number(0), count > 1 ? number(1) : 1); }
-static void raise_it(void) { ignore(number(0)); raise(number(0)); }
-static void alarm_me(void) { say_pid(); alarm(1); pause(); }
-static void fault(void) { say_pid(); *(volatile char *) number(0) = 1; }
-static void named(void) { prctl(PR_SET_NAME, text(0)); ignore(SIGUSR1); kill(getpid(), SIGUSR1); }
-
-static volatile pid_t thread_id;
-static void *wait_in_thread(void *unused) { thread_id = syscall(SYS_gettid); rest(); return unused; }
-static void to_thread(void) {
-	pthread_t thread;
-	must(!pthread_create(&thread, NULL, wait_in_thread, NULL), "pthread_create");
-	while (!thread_id) usleep(1000);
+WAY(queue, "PID SIGNR VALUE [COUNT]: sigqueue, with values that count up") {
+	queue_to(number(0), number(1), number(2), count > 3 ? number(3) : 1);
+}
+WAY(values, "VALUE [COUNT]: the same with signal 34, to itself, who ignores it") {
+	ignore(34);
+	queue_to(getpid(), 34, number(0), count > 1 ? number(1) : 1);
+}
+WAY(coded, "PID SIGNR CODE: rt_sigqueueinfo") {
+	siginfo_t info = {.si_signo = number(1), .si_code = number(2)};
+	must(!syscall(SYS_rt_sigqueueinfo, number(0), number(1), &info), "rt_sigqueueinfo");
+}
+WAY(raise, "SIGNR: which it ignores") { ignore(number(0)); raise(number(0)); }
+WAY(named, "NAME: calls itself that, then sends itself SIGUSR1") {
+	prctl(PR_SET_NAME, text(0));
+	ignore(SIGUSR1);
+	kill(getpid(), SIGUSR1);
+}
+WAY(thread, "SIGNR: as pthread_kill(3) does, to a second thread that ignores it") {
+	in_thread(wait_in_thread);
 	ignore(number(0));
 	say("tid", thread_id);
-	pthread_kill(thread, number(0));
+	syscall(SYS_tgkill, getpid(), thread_id, number(0));
 }
 
-static void refused_by_seccomp(void) { // getppid(2) is
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog filter = {sizeof code / sizeof *code, code};
-	say_pid();
-	say("syscall", SYS_getppid);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
-	syscall(SYS_getppid);
-}
+// Signals of the kernel's
 
-static void timer(void) {
+WAY(alarm, "") { say_pid(); alarm(1); pause(); }
+WAY(segv, "ADDRESS: where it writes") { say_pid(); *(volatile char *) number(0) = 1; }
+WAY(no_tty, "TIOCNOTTY") { ignore(SIGHUP); ioctl(1, TIOCNOTTY); }
+WAY(timer, "SIGNR VALUE: timer_create") {
 	struct sigevent event = {.sigev_signo = number(0), .sigev_value.sival_int = number(1)}; // SIGEV_SIGNAL is 0
 	struct itimerspec soon = {.it_value.tv_nsec = 1000000};
 	timer_t id;
@@ -95,122 +114,27 @@ static void timer(void) {
 	usleep(50000);
 }
 
-static void title(void) // to the kernel, a command line may be anywhere; most of this one is never touched
-{
-	size_t size = number(0);
-	char *title = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	unsigned long at = (unsigned long) title, brk = (unsigned long) sbrk(0);
-	struct prctl_mm_map map = {.start_code = at, .end_code = at + 1, .start_data = at, .end_data = at, .start_brk = brk,
-		.brk = brk, .start_stack = at, .arg_start = at, .arg_end = at + size, .env_start = at, .env_end = at,
-		.exe_fd = -1};
-	must(title != MAP_FAILED, "mmap");
-	memset(title, 'x', size < 4096 ? size : 4096);
-	must(!prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0), "PR_SET_MM_MAP");
-	ignore(SIGUSR1);
-	rest();
+static void refused(void) { say_pid(); say("syscall", SYS_getppid); }
+WAY(seccomp, "a system call that a filter refuses with SIGSYS") {
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {sizeof code / sizeof *code, code};
+	refused();
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+	syscall(SYS_getppid);
 }
-
-static void execs(void) {
-	struct itimerval often = {{0, 100}, {0, 100}}; // us
-	char left[16];
-	snprintf(left, sizeof left, "%ld", number(0) - 1);
-	signal(SIGALRM, SIG_IGN);
-	setitimer(ITIMER_REAL, &often, NULL);
-	if (number(0) > 0) execl("/proc/self/exe", "sender", "execs", left, NULL);
+WAY(dispatch, "a system call that user dispatch answers with SIGSYS") {
+	static char selector = 1;
+	refused();
+	must(!prctl(59, 1, 0, 0, &selector), "prctl"); // PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON: since Linux 5.11
+	syscall(SYS_getppid);
 }
-
-// What a signal meets, and signals of the kernel's that are seldom seen
-
-static void nothing(int signr) { (void) signr; }
-
-static void meets(void)
-{
-	struct signalfd_siginfo info;
-	pthread_t thread;
-	sigset_t set;
-	int signr;
-	sigemptyset(&set);
-	sigaddset(&set, number(0));
-	for (int i = 1; i < count; i++) {
-		if (!strcmp(text(i), "handler")) signal(number(0), nothing);
-		if (!strcmp(text(i), "blocked")) pthread_sigmask(SIG_BLOCK, &set, NULL);
-		if (!strcmp(text(i), "thread")) // it blocks what the main thread blocks now
-			for (pthread_create(&thread, NULL, wait_in_thread, NULL); !thread_id;) usleep(1000);
-		if (!strcmp(text(i), "sigwait")) say_pid(), sigwait(&set, &signr);
-		if (!strcmp(text(i), "signalfd")) say_pid(), signr = read(signalfd(-1, &set, 0), &info, sizeof info);
-		if (!strcmp(text(i), "ended")) say_pid(), pthread_exit(NULL);
-	}
-	say_pid();
-	rest();
-}
-
-static void traces(void) // a child, which ends with it
-{
-	const char *how = text(0);
-	pid_t child;
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	if (!(child = fork())) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (!strcmp(how, "exec")) ptrace(PTRACE_TRACEME, 0, NULL, NULL), execlp("true", "true", NULL);
-		rest();
-	}
-	say_pid();
-	if (!strcmp(how, "exitkill")) must(!ptrace(PTRACE_SEIZE, child, NULL, PTRACE_O_EXITKILL), "ptrace");
-	else if (!strcmp(how, "exit")) ptrace(PTRACE_SEIZE, child, NULL, PTRACE_O_TRACEEXIT), kill(child, SIGKILL);
-	else if (strcmp(how, "exec")) ptrace(PTRACE_ATTACH, child, NULL, NULL);
-	if (strcmp(how, "exitkill")) waitpid(child, NULL, __WALL);
-	if (!strcmp(how, "inject")) ptrace(PTRACE_CONT, child, NULL, SIGUSR1), usleep(50000);
-	if (!strcmp(how, "kill")) ptrace(PTRACE_KILL, child, NULL, NULL);
-	say("child", child);
-	if (!strcmp(how, "exit")) rest();
-}
-
-static void clones(void)
-{
-	ignore(number(0));
-	pid_t child = syscall(SYS_clone, number(0), NULL, NULL, NULL, NULL);
-	if (!child) _exit(7);
-	say("child", child);
-	waitpid(child, NULL, __WALL);
-}
-
-static void coded(void)
-{
-	siginfo_t info = {.si_signo = number(1), .si_code = number(2)};
-	must(!syscall(SYS_rt_sigqueueinfo, number(0), number(1), &info), "rt_sigqueueinfo");
-}
-
-static void reboots(void)
-{
-	char ours[64] = "";
-	must(readlink("/proc/self/ns/pid", ours, sizeof ours - 1) > 0 && count && strcmp(ours, text(0)), "the host's");
-	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_RESTART, NULL);
-}
-
-static void *fork_in_thread(void *ready)
-{
-	pid_t child = fork();
-	if (!child) prctl(PR_SET_PDEATHSIG, SIGUSR2), signal(SIGUSR2, SIG_IGN), close(((int *) ready)[1]), rest();
-	close(((int *) ready)[1]);
-	must(read(((int *) ready)[0], ready, 1) == 0, "read"); // until the child has closed it, too
-	say("child", child);
-	return NULL;
-}
-static void thread_dies(void)
-{
-	int ready[2];
-	pthread_t thread;
-	must(!pipe(ready), "pipe");
-	pthread_create(&thread, NULL, fork_in_thread, ready);
-	say_pid();
-	rest();
-}
-
-static void perf(void)
-{
+WAY(perf, "an event that sends SIGTRAP") {
 	struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE, .size = sizeof attr, .config = PERF_COUNT_SW_CPU_CLOCK,
 		.sample_period = 1000000, .exclude_kernel = 1};
 	((unsigned long long *) &attr)[5] |= 3ull << 36; // remove_on_exec, sigtrap: since Linux 5.13
@@ -218,55 +142,69 @@ static void perf(void)
 	must(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0) >= 0, "perf_event_open");
 	for (alarm(10);;);
 }
-
-static void dispatch(void) // PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON: since Linux 5.11
-{
-	static char selector = 1;
-	say_pid();
-	say("syscall", SYS_getppid);
-	must(!prctl(59, 1, 0, 0, &selector), "prctl");
-	syscall(SYS_getppid);
-}
-
-static void overruns(void) // SCHED_DEADLINE, SCHED_FLAG_DL_OVERRUN
-{
+WAY(overruns, "its deadline: SCHED_DEADLINE, SCHED_FLAG_DL_OVERRUN") {
 	struct { int size, policy; long flags; int nice, priority; long runtime, deadline, period; } attr =
 		{sizeof attr, 6, 4, 0, 0, 2000000, 50000000, 50000000};
 	ignore(SIGXCPU);
 	must(!syscall(SYS_sched_setattr, 0, &attr, 0), "sched_setattr");
 	for (int i = 0; i < 200000000; i++) __asm__ volatile("");
 }
-
-static void no_tty(void) { signal(SIGHUP, SIG_IGN), say_pid(), ioctl(1, TIOCNOTTY); }
-
-static void titled(void) // over its arguments, as setproctitle(3) does
-{
-	char *title = strdup(text(0)), *start = words[-2], *last = words[count - 1];
-	memset(start, 0, last + strlen(last) - start);
-	strcpy(start, title);
-	ignore(SIGUSR1);
-	rest();
+WAY(reboots, "LINK: its pid namespace, which is not the one of that link") {
+	char ours[64] = "";
+	must(readlink("/proc/self/ns/pid", ours, sizeof ours - 1) > 0 && count && !is(0, ours), "the host's");
+	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_RESTART, NULL);
 }
 
-static void *exec_in_thread(void *unused) { execvp(text(0), words); return unused; }
-static void thread_execs(void)
-{
-	pthread_t thread;
+static void be_traced(void) {
+	if (is(0, "exec")) ptrace(PTRACE_TRACEME, 0, NULL, NULL), execlp("true", "true", NULL);
+	rest();
+}
+WAY(traces, "exec, exitkill, exit, attach, inject or kill: a child that ends with it") {
+	sigprocmask(SIG_BLOCK, only(SIGUSR1), NULL);
+	pid_t child = child_that(be_traced);
 	say_pid();
-	pthread_create(&thread, NULL, exec_in_thread, NULL);
-	rest();
+	if (is(0, "exitkill")) must(!ptrace(PTRACE_SEIZE, child, NULL, PTRACE_O_EXITKILL), "ptrace");
+	else if (is(0, "exit")) ptrace(PTRACE_SEIZE, child, NULL, PTRACE_O_TRACEEXIT), kill(child, SIGKILL);
+	else if (!is(0, "exec")) ptrace(PTRACE_ATTACH, child, NULL, NULL);
+	if (!is(0, "exitkill")) waitpid(child, NULL, __WALL);
+	if (is(0, "inject")) ptrace(PTRACE_CONT, child, NULL, SIGUSR1), usleep(50000);
+	if (is(0, "kill")) ptrace(PTRACE_KILL, child, NULL, NULL);
+	say("child", child);
+	if (is(0, "exit")) rest();
+	if (!is(0, "exitkill")) kill(child, SIGKILL); // it may have been stopped before it could ask for that itself
 }
 
-static void vforks(void)
-{
+// Processes of all kinds
+
+static void nothing(int signr) { (void) signr; }
+WAY(meets, "SIGNR WHAT...: in turn handler, blocked, thread, sigwait, signalfd, ended, which is its main thread") {
+	struct signalfd_siginfo info;
+	int signr;
+	for (int i = 1; i < count; i++) {
+		if (is(i, "handler")) signal(number(0), nothing);
+		if (is(i, "blocked")) sigprocmask(SIG_BLOCK, only(number(0)), NULL);
+		if (is(i, "thread")) in_thread(wait_in_thread); // it blocks what the main thread blocks now
+		if (is(i, "sigwait")) say_pid(), sigwait(only(number(0)), &signr);
+		if (is(i, "signalfd")) say_pid(), signr = read(signalfd(-1, only(number(0)), 0), &info, sizeof info);
+		if (is(i, "ended")) say_pid(), pthread_exit(NULL);
+	}
+	say_pid();
+	rest();
+}
+WAY(clones, "SIGNR: a child that reports its end by that") {
+	ignore(number(0));
+	pid_t child = syscall(SYS_clone, number(0), NULL, NULL, NULL, NULL);
+	if (!child) _exit(7);
+	say("child", child);
+	waitpid(child, NULL, __WALL);
+}
+WAY(vforks, "COMMAND...") {
 	pid_t child = vfork();
 	if (!child) execvp(text(0), words), _exit(1);
 	say("child", child);
 	waitpid(child, NULL, 0);
 }
-
-static void adopts(void)
-{
+WAY(adopts, "a zombie") {
 	siginfo_t info;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	say_pid();
@@ -279,9 +217,50 @@ static void adopts(void)
 	while (wait(NULL) > 0);
 }
 
+static void *exec_in_thread(void *unused) { execvp(text(0), words); return unused; }
+WAY(thread_execs, "COMMAND...: by a second thread") { say_pid(); in_thread(exec_in_thread); rest(); }
+
+static void *fork_in_thread(void *unused) {
+	pid_t child = fork();
+	if (!child) prctl(PR_SET_PDEATHSIG, SIGUSR2), raise(SIGSTOP);
+	waitpid(child, NULL, WUNTRACED);
+	say("child", child);
+	return unused;
+}
+WAY(thread_dies, "and its child, a stopped one, is told by SIGUSR2") { say_pid(); in_thread(fork_in_thread); rest(); }
+
+WAY(title, "SIZE: claims a command line of that size, most of which is never touched") {
+	size_t size = number(0);
+	char *title = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	unsigned long at = (unsigned long) title, brk = (unsigned long) sbrk(0);
+	struct prctl_mm_map map = {.start_code = at, .end_code = at + 1, .start_data = at, .end_data = at, .start_brk = brk,
+		.brk = brk, .start_stack = at, .arg_start = at, .arg_end = at + size, .env_start = at, .env_end = at,
+		.exe_fd = -1};
+	must(title != MAP_FAILED, "mmap");
+	memset(title, 'x', size < 4096 ? size : 4096);
+	must(!prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0), "PR_SET_MM_MAP");
+	ignore(SIGUSR1);
+	rest();
+}
+WAY(titled, "TITLE: over its arguments, as setproctitle(3) does") {
+	char *title = strdup(text(0)), *start = words[-2], *last = words[count - 1];
+	memset(start, 0, last + strlen(last) - start);
+	strcpy(start, title);
+	ignore(SIGUSR1);
+	rest();
+}
+WAY(execs, "COUNT: becomes itself that many times, while a timer sends SIGALRM") {
+	struct itimerval often = {{0, 100}, {0, 100}}; // us
+	char left[16];
+	snprintf(left, sizeof left, "%ld", number(0) - 1);
+	signal(SIGALRM, SIG_IGN);
+	setitimer(ITIMER_REAL, &often, NULL);
+	if (number(0) > 0) execl("/proc/self/exe", "sender", "execs", left, NULL);
+}
+
 // Clients, and others at the socket's path
 
-static void floods(void) { // itself, for SIGKILL its zombie, for SIGSTOP a child that it continues each time
+WAY(floods, "SIGNR: until SIGTERM") { // itself, for SIGKILL its zombie, for SIGSTOP a child that it continues each time
 	int signr = number(0);
 	pid_t target = signr == SIGKILL || signr == SIGSTOP ? fork() : getpid();
 	if (!target && signr == SIGKILL)
@@ -297,7 +276,7 @@ static void floods(void) { // itself, for SIGKILL its zombie, for SIGSTOP a chil
 	}
 }
 
-static void kills(void) { // children, one after the other
+WAY(kills, "COUNT: children of its own, one after the other") {
 	say_pid();
 	for (long i = number(0); i > 0; i--) {
 		pid_t child = fork();
@@ -308,7 +287,7 @@ static void kills(void) { // children, one after the other
 	}
 }
 
-static void fails(void) { // in each way that there is, to a process that is not there; the last one as a 32-bit program
+WAY(fails, "to send what it can't, in each way that there is; the last as a 32-bit program") {
 	siginfo_t info = {.si_code = SI_QUEUE};
 	pid_t gone = fork();
 	if (!gone)
@@ -339,7 +318,7 @@ static int client(int flags) { // or -1
 }
 
 // With pauses of up to a millisecond in between: one wake-up that gets lost, and it waits in vain.
-static void turns(void) {
+WAY(turns, "PATH COUNT: each signal only when the line of the one before has come") {
 	char line[4096], want[32];
 	struct pollfd fd = {.fd = client(0), .events = POLLIN};
 	FILE *lines = fdopen(fd.fd, "r");
@@ -355,27 +334,31 @@ static void turns(void) {
 	say("turns", number(1));
 }
 
-static void crowd(void) {
+WAY(crowd, "PATH COUNT: that many clients, which read nothing, or as many as find room in its queue") {
 	for (int i = 0; i < number(1) && client(SOCK_NONBLOCK) >= 0; i++);
 	say_pid();
 	rest();
 }
 
-static void passers(void) {
+WAY(visits, "PATH [COUNT [reads]]: connects, may read something, and leaves, so many times or until SIGTERM") {
+	long refused = 0, entered = 0;
 	char bytes[4096];
-	for (int i = 0; i < number(1); i++) {
+	heed_term();
+	say_pid();
+	while (!stopped && (count < 2 || entered < number(1))) {
 		int fd = client(0);
-		must(fd >= 0 && read(fd, bytes, sizeof bytes) > 0, "passers");
-		close(fd);
+		if (fd < 0) refused += errno == EACCES;
+		else must(!is(2, "reads") || read(fd, bytes, sizeof bytes) > 0, "read"), entered++, close(fd);
 	}
-	say("passed", number(1));
+	say("refused", refused);
+	say("entered", entered);
 }
 
 static volatile long called;
 static void on_data(int signr) { (void) signr; called++; }
-static void async(void) {
+WAY(async, "PATH SIGNR: wants this signal, 0 is SIGIO, whenever there is something to read") {
 	char bytes[4096];
-	int fd = client(0), signr = number(1); // 0: SIGIO, as by default
+	int fd = client(0), signr = number(1);
 	heed_term();
 	signal(signr ? signr : SIGIO, on_data);
 	fcntl(fd, F_SETOWN, getpid());
@@ -387,19 +370,7 @@ static void async(void) {
 	say("called", called);
 }
 
-static void intrude(void) {
-	long refused = 0, entered = 0, enough = count > 1 ? number(1) : LONG_MAX;
-	heed_term();
-	say_pid();
-	for (int fd; !stopped && entered < enough;) {
-		if ((fd = client(0)) >= 0) entered++, close(fd);
-		else if (errno == EACCES) refused++;
-	}
-	say("refused", refused);
-	say("entered", entered);
-}
-
-static void plant(void) { // in turns a link to a victim, a file and a stale socket
+WAY(plant, "PATH VICTIM: puts there in turns a link to the victim, a file and a stale socket, until it is killed") {
 	for (int i = 0;; i++) {
 		int fd = -1;
 		if (i % 3 == 0) must(!symlink(text(1), text(0)) || errno == EEXIST, "symlink");
@@ -422,11 +393,10 @@ static long now(void) { // ns
 	return t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void storm(void) {
+WAY(storm, "COUNT [RATE]: signals to a child that ignores them, flat out or so many a second") {
 	siginfo_t info = {.si_signo = SIGUSR1, .si_code = SI_QUEUE};
 	signal(SIGUSR1, SIG_IGN);
-	pid_t child = fork();
-	if (child == 0) prctl(PR_SET_PDEATHSIG, SIGKILL), rest();
+	pid_t child = child_that(rest);
 	long start = now(), signals = number(0), rate = number(1); // 0: flat out
 	for (long i = 0; i < signals; i++) {
 		if (rate > 0) {
@@ -442,9 +412,9 @@ static void storm(void) {
 }
 
 static int by_size(const void *a, const void *b) { return *(int *) a - *(int *) b; }
-static void measure(void) { // until SIGTERM
+WAY(measure, "PATH KEY: counts and times lines until SIGTERM, as a client, or for - of standard input") {
 	static int latencies[LATENCIES];
-	FILE *in = strcmp(text(0), "-") ? fdopen(client(0), "r") : stdin;
+	FILE *in = is(0, "-") ? stdin : fdopen(client(0), "r");
 	char *line = NULL, *value;
 	size_t size = 0;
 	long lines = 0, stamps = 0, first = 0, last = 0;
@@ -462,54 +432,13 @@ static void measure(void) { // until SIGTERM
 		latencies[stamps / 2], latencies[stamps * 99 / 100]);
 }
 
-static const struct { const char *name; void (*go)(void); const char *arguments; } ways[] = {
-	{"queue", queue, "PID SIGNR VALUE [COUNT]: sigqueue, with values that count up"},
-	{"values", values, "VALUE [COUNT]: the same with signal 34, to itself, who ignores it"},
-	{"raise", raise_it, "SIGNR"},
-	{"thread", to_thread, "SIGNR: pthread_kill to a second thread that ignores it"},
-	{"named", named, "NAME: calls itself that, then sends itself SIGUSR1"},
-	{"title", title, "SIZE: claims a command line of that size"},
-	{"segv", fault, "ADDRESS: where it writes"},
-	{"alarm", alarm_me, ""},
-	{"timer", timer, "SIGNR VALUE: timer_create"},
-	{"seccomp", refused_by_seccomp, "a system call that a filter refuses with SIGSYS"},
-	{"execs", execs, "COUNT: becomes itself that many times, while a timer sends SIGALRM"},
-	{"meets", meets, "SIGNR WHAT...: in turn handler, blocked, thread, sigwait, signalfd, ended: its main thread"},
-	{"traces", traces, "exec, exitkill, exit, attach, inject or kill"},
-	{"clones", clones, "SIGNR: a child that reports its end by that"},
-	{"coded", coded, "PID SIGNR CODE: rt_sigqueueinfo"},
-	{"reboots", reboots, "LINK: its pid namespace, which is not the one of that link"},
-	{"thread-dies", thread_dies, "and its child is told by SIGUSR2"},
-	{"perf", perf, "an event that sends SIGTRAP"},
-	{"dispatch", dispatch, "a system call that user dispatch answers with SIGSYS"},
-	{"overruns", overruns, "its SCHED_DEADLINE"},
-	{"no-tty", no_tty, "TIOCNOTTY"},
-	{"titled", titled, "TITLE: as its command line"},
-	{"thread-execs", thread_execs, "COMMAND...: by a second thread"},
-	{"vforks", vforks, "COMMAND..."},
-	{"adopts", adopts, "a zombie"},
-	{"floods", floods, "SIGNR: until SIGTERM"},
-	{"kills", kills, "COUNT: children of its own"},
-	{"fails", fails, "to send what it can't"},
-	{"turns", turns, "PATH COUNT: each signal only when the line of the one before has come"},
-	{"crowd", crowd, "PATH COUNT: that many clients, which read nothing, or as many as find room in its queue"},
-	{"passers", passers, "PATH COUNT: one after the other, they leave as soon as they have read something"},
-	{"async", async, "PATH SIGNR: wants this signal whenever there is something to read"},
-	{"intrude", intrude, "PATH [COUNT]: connects and leaves, over and over, so many times or until SIGTERM"},
-	{"plant", plant, "PATH VICTIM: puts things there, over and over, until it is killed"},
-	{"storm", storm, "COUNT [RATE]: signals to a child that ignores them, flat out or so many a second"},
-	{"measure", measure, "PATH KEY: counts and times lines, as a client, or for - of standard input"},
-};
-
 int main(int argc, char **argv) {
-	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-		if (argc < 2 || strcmp(argv[1], ways[i].name)) continue;
-		count = argc - 2;
-		words = argv + 2;
-		address.sun_family = AF_UNIX;
-		strncpy(address.sun_path, text(0), sizeof address.sun_path - 1);
-		ways[i].go();
-		return 0;
-	}
-	return fprintf(stderr, "sender: see the ways at the end of sender.c\n"), 2;
+	count = argc - 2;
+	words = argv + 2;
+	address.sun_family = AF_UNIX;
+	strncpy(address.sun_path, text(0), sizeof address.sun_path - 1);
+	for (int i = 0; i < known; i++)
+		if (argc > 1 && !strcmp(argv[1], ways[i].name)) return ways[i].go(), 0;
+	for (int i = 0; i < known; i++) fprintf(stderr, "sender %s %s\n", ways[i].name, ways[i].arguments);
+	return 2;
 }
