@@ -1623,6 +1623,7 @@ final class Place {
             path = folder.resolve(name);
             checkOwners(folder, "--socket /run/" + name + " is safe");
             var owners = path.getFileSystem().getUserPrincipalLookupService();
+            if (group != null && group.startsWith("-")) throw new UserPrincipalNotFoundException(group); // Java: -1
             GroupPrincipal members = group == null ? null : owners.lookupPrincipalByGroupName(group);
             int lock = lock(folder);
             bind();
