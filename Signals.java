@@ -449,6 +449,12 @@ final class Event {
         return new String(bytes, start, end - start, UTF_8);
     }
 
+    /** The name of TARGET's or SENDER's process, where its thread has another; or else null. */
+    String process(int who) {
+        String process = name(who + PROCESS);
+        return process.equals(name(who + COMM)) ? null : process;
+    }
+
     // Why it was sent, as far as the record proves it: README's CAUSES says what each answer rests on.
 
     /** Codes of zero and below come from kill(2), tkill(2), rt_sigqueueinfo(2), or from timers and I/O. */
@@ -900,9 +906,9 @@ final class Json {
     private void target(Event event, Memo memo) {
         int signr = event.i32(Event.SIGNR), code = event.i32(Event.CODE), result = event.i32(Event.RESULT);
         int tgid = event.target(Event.TGID), nspid = event.target(Event.NSPID);
-        String comm = event.name(Event.TARGET + Event.COMM), process = event.name(Event.TARGET + Event.PROCESS);
         begin(event.i32(Event.PID), signr, memo);
-        string("comm", comm).number("tgid", tgid).string("process", process.equals(comm) ? null : process);
+        string("comm", event.name(Event.TARGET + Event.COMM)).number("tgid", tgid);
+        string("process", event.process(Event.TARGET));
         string("cmdline", processes.of(tgid, event.i64(Event.TARGET + Event.START)).cmdline);
         number("uid", Integer.toUnsignedLong(event.target(Event.UID)));
         if (tgid > 1) number("ppid", event.target(Event.PPID));
@@ -943,7 +949,8 @@ final class Json {
         number("pid", pid).number("tid", event.sender(Event.TID));
         number("uid", Integer.toUnsignedLong(event.sender(Event.UID)));
         if (loginuid != -1) number("loginuid", Integer.toUnsignedLong(loginuid));
-        string("comm", event.name(Event.SENDER + Event.COMM)).string("cmdline", process.cmdline);
+        string("comm", event.name(Event.SENDER + Event.COMM)).string("process", event.process(Event.SENDER));
+        string("cmdline", process.cmdline);
         int ppid = event.sender(Event.PPID);
         if (pid > 0) parents(ppid, event.name(Event.SENDER + Event.PARENT), processes.parent(ppid, process));
         if (nspid != pid) number("nspid", nspid);
@@ -1220,7 +1227,7 @@ final class Table {
         int signr = event.i32(Event.SIGNR);
         boolean sent = event.cause.sent, fatal = event.isFatal();
         Processes.Process sender = processes.sender(event);
-        String name = name(event.reported() != 0 ? "" + sender.name : event.name(Event.SENDER + Event.COMM));
+        String name = event.reported() != 0 ? name("" + sender.name) : name(event, Event.SENDER);
         row(fatal ? RED : "", origin(event, sender) + (sent ? "" : ")"),
             clock.format(Instant.ofEpochSecond(0, event.time)), fatal ? "!!" : "", Signal.shortName(signr),
             event.failed() ? asked(event) : target(event), why(event),
@@ -1235,9 +1242,7 @@ final class Table {
     /** {@code nginx: worker:log[671/673]@nginx.service}: its process, where it has another name the thread, ids. */
     private String target(Event event) {
         int pid = event.i32(Event.PID), tgid = event.target(Event.TGID);
-        String comm = name(event.name(Event.TARGET + Event.COMM));
-        String process = name(event.name(Event.TARGET + Event.PROCESS));
-        return (process.equals(comm) ? comm : process + ":" + comm) + "[" + tgid + (pid == tgid ? "" : "/" + pid) + "]"
+        return name(event, Event.TARGET) + "[" + tgid + (pid == tgid ? "" : "/" + pid) + "]"
             + unit(processes.cgroups.path(event.i64(Event.TARGET + Event.CGROUP)));
     }
 
@@ -1264,6 +1269,11 @@ final class Table {
             before = each.cmdline;
         }
         return origin.toString();
+    }
+
+    private static String name(Event event, int who) {
+        String process = event.process(who), comm = name(event.name(who + Event.COMM));
+        return process == null ? comm : name(process) + ":" + comm;
     }
 
     /** Without brackets of its own, which would pass for those around a process id. */
