@@ -3,6 +3,7 @@
 //DESCRIPTION Who sent which signal to whom, why, and what came of it: a line of JSON each, on a Unix socket
 //DEPS com.kohlschutter.junixsocket:junixsocket-common:2.11.1
 //DEPS com.kohlschutter.junixsocket:junixsocket-native-common:2.11.1
+//DOCS README.md
 //FILES signals.bpf.o
 //COMPILE_OPTIONS -XDstringConcat=inline
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmn8m
