@@ -6,7 +6,7 @@
 // Build, with clang and llvm-strip 14 or newer (test/build runs these two lines):
 //
 //     clang -target bpfel -mcpu=v3 -O2 -g -fdebug-compilation-dir=. -Wall -Werror -c signals.bpf.c -o signals.bpf.o
-//     llvm-strip -g signals.bpf.o
+//     llvm-strip -g -x -R .rel.BTF -R .rel.BTF.ext -R .llvm_addrsig signals.bpf.o
 //
 // It includes no headers, so building it needs neither libbpf nor the kernel's. The structs declare only the members
 // that are read. Signals.java looks up where the running kernel keeps each of them (CO-RE), so one object serves
@@ -36,8 +36,7 @@ static void (*const bpf_ringbuf_submit)(void *sample, u64 flags) = (void *) 132;
 static void (*const bpf_ringbuf_discard)(void *sample, u64 flags) = (void *) 133;
 static u64 (*const bpf_ringbuf_query)(void *ringbuf, u64 flags) = (void *) 134;
 static void *(*const bpf_get_current_task_btf)(void) = (void *) 158; // since Linux 5.11
-enum { BPF_MAP_TYPE_RINGBUF = 27, BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
-enum { BPF_RB_AVAIL_DATA };
+enum { BPF_RB_AVAIL_DATA, BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP };
 
 // include/linux/signal_types.h, sched.h, sched/signal.h, sched/jobctl.h; include/trace/events/signal.h
 enum { SEND_SIG_NOINFO, SEND_SIG_PRIV, PF_EXITING = 4, JOBCTL_TRAP_FREEZE = 1 << 23 };
@@ -55,41 +54,44 @@ static const u64 STOPPING = 7 << 19 | 1 << 18; // STOP, TSTP, TTIN, TTOU
 static const u64 HARMLESS = 3 << 16 | 1 << 22 | 1 << 27; // CHLD, CONT, URG, WINCH
 static const u64 DUMPING = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 3 << 23 | 1 << 30;
 
-struct name { u64 words[2]; }; // char[TASK_COMM_LEN]
+struct name { u64 words[2]; };                  // char[TASK_COMM_LEN]
+struct times { u64 utime, stime; };
+struct rlimit { u64 rlim_cur, rlim_max; };
+struct path { void *mnt; struct dentry *dentry; };
+struct qstr { u64 hash_len; const char *name; };
 struct kernfs_node { u64 id; } KERNEL;
 struct cgroup { struct kernfs_node *kn; } KERNEL; // begins with its struct cgroup_subsys_state
 struct cgroup_subsys_state { struct cgroup *parent; } KERNEL;
 struct css_set { struct cgroup *dfl_cgrp; } KERNEL;
-struct cred { struct { u32 val; } uid; } KERNEL;
-struct path { void *mnt; struct dentry *dentry; };
-struct qstr { u64 hash_len; const char *name; };
+struct cred { u32 uid; } KERNEL;
 struct dentry { struct qstr d_name; } KERNEL;
 struct file { struct path f_path; } KERNEL;
 struct mm_struct { u64 arg_start, arg_end; struct file *exe_file; } KERNEL;
-struct pt_regs {
-	u64 orig_ax, di, si, dx, bx, cx;          // x86_64
-	u64 syscallno, pstate, orig_x0, regs[31]; // aarch64
-} KERNEL;
-struct thread_info { u32 status; } KERNEL;       // x86_64; a task_struct begins with it
 struct pid { u32 level; void *numbers; } KERNEL; // numbers: struct upid[], of 16 bytes, each begins with nr
 struct sighand_struct { void *action; } KERNEL;  // struct k_sigaction[], of 32 bytes, each begins with sa_handler
 struct signal_struct {
 	u32 flags, group_exit_code, leader, live;
 	struct task_struct *curr_target;
-	u64 cputimer[2], rlim[2];                // utime, stime; rlim[RLIMIT_CPU]'s rlim_cur, rlim_max
+	struct times cputimer;
+	struct rlimit rlim;                      // RLIMIT_CPU is the first
 } KERNEL;
 struct task_struct {
-	u32 flags, pid, tgid, ptrace, policy, exit_signal;
+	u32 flags, pid, tgid, ptrace, policy, exit_signal, loginuid; // the last: with CONFIG_AUDIT
 	u64 jobctl, blocked, real_blocked, start_boottime;
 	struct task_struct *real_parent, *parent, *group_leader;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;
 	struct pid *thread_pid;
-	const struct cred *real_cred;
+	struct cred *real_cred;
 	struct css_set *cgroups;
 	struct name comm;
-	struct { u32 val; } loginuid;            // with CONFIG_AUDIT
+} KERNEL;
+struct thread_info { u32 status; } KERNEL;       // x86_64; a task_struct begins with it
+struct pt_regs {
+	u64 orig_ax, di, si, dx, bx, cx;         // x86_64
+	u64 pstate, orig_x0, regs[3];            // aarch64
+	u32 syscallno;
 } KERNEL;
 
 enum { CMDLINE_MAX = 1024, VICTIMS = 256, PID_MAX_LIMIT = 1 << 22, WANTED_MAX = 8, LEVELS_MAX = 32 };
@@ -139,9 +141,7 @@ struct process {
 	char process_cmdline[CMDLINE_MAX];
 };
 enum { NO_CMDLINE = __builtin_offsetof(struct process, process_cmdline) };
-const struct event *const unused_event = 0; // so that clang describes them in the object's BTF
-const struct process *const unused_process = 0;
-const enum effect unused_effect = 0;
+const union { struct event event; struct process process; enum effect effect; } *const in_btf = 0;
 
 // --to, --from: a process, all of that name, or all in that cgroup and below it; the other two are 0.
 struct wanted { u64 cgroup, pid; struct name name; };
@@ -164,84 +164,67 @@ struct shared {
 };
 volatile struct shared shared;
 
-struct {
-	int (*type)[BPF_MAP_TYPE_RINGBUF];
-	int (*max_entries)[8 << 20];  // bytes; the loader sets another
-} events SEC(".maps");
+int events SEC(".maps"); // a ring buffer: Signals.java makes it
 
 const char dual_license[] SEC("license") = "Dual MIT/GPL";
 
-// With types, a prog just loads from the kernel's structs, which takes half the time of probe reads. Not every kernel
-// allows that (5.10 does not), so on_signal is there twice.
-#define read(dst, src) do { \
-	if (typed) __builtin_memcpy(&(dst), &(src), sizeof(dst)); \
-	else bpf_probe_read_kernel(&(dst), sizeof(dst), &(src)); \
-} while (0)
+// A member of one of the kernel's structs. With types, a prog just loads it, which takes half the time of a probe read.
+// Not every kernel allows that (5.10 does not), so on_signal is there twice.
+#define get(member) ({ \
+	__typeof__(member) got; \
+	if (typed) \
+		got = (member); \
+	else \
+		probe(got, &(member)); \
+	got; \
+})
+enum { typed = 0 }; // no types, except in functions with a parameter of this name
 
-// For an address that is computed: the verifier lets no typed pointer be moved by a number that it does not know.
-#define probe(dst, src) bpf_probe_read_kernel(&(dst), sizeof(dst), src)
+// For a computed address: the verifier allows no typed pointer to be moved by a number that it does not know.
+#define probe(dst, address) bpf_probe_read_kernel(&(dst), sizeof(dst), address)
+
+INLINE u8 is_exiting(struct task_struct *task, const u8 typed)
+{
+	return !!(get(task->flags) & PF_EXITING);
+}
+
+// Blocks it, or waits for it in sigtimedwait(2), which keeps the thread's mask in real_blocked.
+INLINE u8 is_deaf(struct task_struct *task, u64 bit, const u8 typed)
+{
+	return !!((get(task->blocked) | get(task->real_blocked)) & bit) || is_exiting(task, typed);
+}
 
 // What comes of a signal, by the target's state under its siglock: prepare_signal() and complete_signal(), which choose
 // a thread for it, have run.
-INLINE u8 is_exiting(struct task_struct *task, const u8 typed)
-{
-	u32 flags = 0;
-
-	read(flags, task->flags);
-	return !!(flags & PF_EXITING);
-}
-
-INLINE u8 is_deaf(struct task_struct *task, u64 bit, const u8 typed)
-{
-	u64 blocked = 0, real_blocked = 0; // the latter: in sigtimedwait(2)
-
-	read(blocked, task->blocked);
-	read(real_blocked, task->real_blocked);
-	return !!((blocked | real_blocked) & bit) | is_exiting(task, typed);
-}
-
 INLINE u8 effect_of(u32 signr, struct task_struct *task, u8 group, u32 result, const u8 typed)
 {
-	struct signal_struct *signal = 0;
+	struct signal_struct *signal = get(task->signal);
 	struct sighand_struct *sighand = 0;
-	struct task_struct *chosen = 0;
-	u64 bit = 1ull << ((signr - 1) & 63), handler = 0, jobctl = 0;
-	u8 deaf = is_deaf(task, bit, typed), gone = is_exiting(task, typed);
-	u32 flags = 0, exit_code = 0, ptrace = 0, live = 0;
-
-	read(signal, task->signal);
-	read(flags, signal->flags);
-	read(exit_code, signal->group_exit_code);
-	read(ptrace, task->ptrace);
-	read(jobctl, task->jobctl);
-	probe(sighand, &task->sighand);
-	probe(handler, (void *) &sighand->action + 32 * ((signr - 1) & 63));
-	if (group) {
-		read(chosen, signal->curr_target);
-		deaf &= is_deaf(chosen, bit, typed);
-		read(live, signal->live);
-		gone = !live;
-	}
+	u32 index = (signr - 1) & 63, flags = get(signal->flags);
+	u64 bit = 1ull << index, handler = 0;
 
 	if (result == TRACE_SIGNAL_OVERFLOW_FAIL)
 		return OVERFLOW;
-	if (flags & SIGNAL_GROUP_EXIT)
-		return result == TRACE_SIGNAL_DELIVERED && exit_code == signr ? KILLS : EXITING;
-	if (gone)
+	// nothing ends what has ended: before Linux 5.18 or so, signals to a zombie are delivered too
+	if (group ? !get(signal->live) : is_exiting(task, typed))
 		return EXITING;
+	if (flags & SIGNAL_GROUP_EXIT)
+		return result == TRACE_SIGNAL_DELIVERED && get(signal->group_exit_code) == signr ? KILLS : EXITING;
 	if (result == TRACE_SIGNAL_ALREADY_PENDING)
 		return MERGED;
 	if (signr == SIGCONT && (flags & SIGNAL_CLD_CONTINUED))
 		return CONTINUES;
+	probe(sighand, &task->sighand);
+	probe(handler, (void *) &sighand->action + 32 * index);
 	if (result == TRACE_SIGNAL_IGNORED)
 		return !handler && (flags & SIGNAL_UNKILLABLE) && !(bit & HARMLESS) ? PROTECTED : IGNORED;
 	if (signr != SIGKILL && (flags & SIGNAL_STOP_STOPPED))
 		return STOPPED;
-	if (signr != SIGKILL && (jobctl & JOBCTL_TRAP_FREEZE))
+	if (signr != SIGKILL && (get(task->jobctl) & JOBCTL_TRAP_FREEZE))
 		return FROZEN;
-	if (deaf)
+	if (is_deaf(task, bit, typed) && (!group || is_deaf(get(signal->curr_target), bit, typed)))
 		return BLOCKED;
-	if (signr != SIGKILL && ptrace)
+	if (signr != SIGKILL && get(task->ptrace))
 		return TRACED;
 	if (handler > SIG_IGN)
 		return HANDLER;
@@ -249,15 +232,12 @@ INLINE u8 effect_of(u32 signr, struct task_struct *task, u8 group, u32 result, c
 }
 
 // The comparison by which check_process_timers() has just decided to send SIGKILL.
-INLINE u8 at_cpu_limit(struct task_struct *task, const u8 typed)
+INLINE u8 at_cpu_limit(struct signal_struct *signal, const u8 typed)
 {
-	struct signal_struct *signal = 0;
-	u64 used[2] = {}, limit[2] = {};
+	struct times used = get(signal->cputimer);
+	u64 limit = get(signal->rlim).rlim_max;
 
-	read(signal, task->signal);
-	read(used, signal->cputimer);
-	read(limit, signal->rlim);
-	return limit[1] != RLIM_INFINITY && used[0] + used[1] >= limit[1] * NSEC_PER_SEC;
+	return limit != RLIM_INFINITY && used.utime + used.stime >= limit * NSEC_PER_SEC;
 }
 
 #define LOOP _Pragma("clang loop unroll(disable)")
@@ -271,38 +251,26 @@ INLINE u8 is_named(const struct name *a, const volatile struct name *b)
 // A process's name is what it calls itself, or that of the file that it runs.
 INLINE u8 is_one_of(const volatile struct wanted *list, u32 count, struct task_struct *task)
 {
+	struct task_struct *leader = get(task->group_leader);
+	struct file *file = get(get(leader->mm)->exe_file);
 	struct name comm = {}, file_name = {};
-	struct task_struct *leader = 0;
-	struct mm_struct *mm = 0;
-	struct file *file = 0;
-	struct path path = {};
-	struct qstr qstr = {};
-	struct css_set *set = 0;
-	struct cgroup *cgroup = 0;
-	struct kernfs_node *node = 0;
-	u32 tgid = 0;
-	u64 id = 0;
+	struct cgroup *cgroup;
+	u32 tgid = get(task->tgid);
+	u64 id;
 
-	probe(tgid, &task->tgid);
-	probe(leader, &task->group_leader);
 	bpf_probe_read_kernel_str(&comm, sizeof(comm), &leader->comm);
-	probe(mm, &leader->mm);
-	probe(file, &mm->exe_file);
-	probe(path, &file->f_path);
-	probe(qstr, &path.dentry->d_name);
-	bpf_probe_read_kernel_str(&file_name, sizeof(file_name), qstr.name);
+	bpf_probe_read_kernel_str(&file_name, sizeof(file_name), get(get(file->f_path).dentry->d_name).name);
 	EACH(i, count)
-		if (list[i].pid == tgid || is_named(&comm, &list[i].name) || is_named(&file_name, &list[i].name))
+		if ((tgid && list[i].pid == tgid) // the idle task has no id
+		    || is_named(&comm, &list[i].name) || is_named(&file_name, &list[i].name))
 			return 1;
-	probe(set, &task->cgroups);
-	probe(cgroup, &set->dfl_cgrp);
+	cgroup = get(get(task->cgroups)->dfl_cgrp);
 	LOOP for (u32 level = 0; level < LEVELS_MAX && cgroup; level++) {
-		probe(node, &cgroup->kn);
-		probe(id, &node->id);
+		id = get(get(cgroup->kn)->id);
 		EACH(i, count)
 			if (list[i].cgroup == id)
 				return 1;
-		probe(cgroup, &((struct cgroup_subsys_state *) cgroup)->parent);
+		cgroup = get(((struct cgroup_subsys_state *) cgroup)->parent);
 	}
 	return 0;
 }
@@ -357,69 +325,47 @@ INLINE void submit(void *sample)
 
 INLINE void describe(struct who *who, struct task_struct *task, const u8 typed)
 {
-	struct task_struct *leader = 0, *parent = 0;
-	struct css_set *set = 0;
-	struct cgroup *cgroup = 0;
-	struct kernfs_node *node = 0;
-	const struct cred *cred = 0;
-	struct pid *pid = 0;
-	u32 level = 0;
+	struct task_struct *leader = get(task->group_leader), *parent = get(get(task->real_parent)->group_leader);
+	struct pid *pid = get(leader->thread_pid);
+	u64 level = get(pid->level);
 
-	read(who->tgid, task->tgid);
-	read(who->tid, task->pid);
-	read(who->comm, task->comm);
-	read(cred, task->real_cred);
-	read(who->uid, cred->uid);
-	who->loginuid = -1;
-	if (HAS(task->loginuid))
-		read(who->loginuid, task->loginuid);
-	read(leader, task->group_leader);
-	read(who->process, leader->comm);
-	read(who->start, leader->start_boottime);
+	who->tgid = get(task->tgid);
+	who->tid = get(task->pid);
+	who->uid = get(get(task->real_cred)->uid);
+	who->loginuid = HAS(task->loginuid) ? get(task->loginuid) : -1;
+	who->ppid = get(parent->tgid);
 	who->nspid = who->tgid;
-	read(pid, leader->thread_pid);
-	read(level, pid->level);
 	if (level) {
 		probe(pid, &leader->thread_pid);
-		probe(who->nspid, (void *) &pid->numbers + 16 * (u64) level);
+		probe(who->nspid, (void *) &pid->numbers + 16 * level);
 	}
-	read(parent, task->real_parent);
-	read(parent, parent->group_leader);
-	read(who->ppid, parent->tgid);
-	read(who->parent, parent->comm);
-	read(set, task->cgroups);
-	read(cgroup, set->dfl_cgrp);
-	read(node, cgroup->kn);
-	read(who->cgroup, node->id);
+	who->start = get(leader->start_boottime);
+	who->cgroup = get(get(get(get(task->cgroups)->dfl_cgrp)->kn)->id);
+	who->comm = get(task->comm);
+	who->process = get(leader->comm);
+	who->parent = get(parent->comm);
 }
 
 // What tells one cause from another: README's CAUSES.
-INLINE void add_evidence(struct event *e, struct task_struct *task, struct task_struct *current, const u8 typed)
+INLINE void add_evidence(struct event *e, struct task_struct *task, struct task_struct *current, u32 signr,
+			 const u8 typed)
 {
-	struct task_struct *leader = 0, *tracer = 0;
-	struct signal_struct *signal = 0;
-	u32 ptrace = 0, leads = 0, live = 0;
+	struct signal_struct *signal = get(current->signal);
 
-	read(ptrace, task->ptrace);
-	read(tracer, task->parent);
-	e->traced = ptrace && (tracer == current || task == current);
-	read(leader, current->group_leader);
-	read(e->exit_signal, leader->exit_signal);
-	read(signal, current->signal);
-	read(leads, signal->leader);
-	read(live, signal->live);
+	e->traced = get(task->ptrace) && (get(task->parent) == current || task == current);
+	e->cpu_limit = signr == SIGKILL && e->code == SI_KERNEL && task == current && at_cpu_limit(signal, typed);
 	e->exiting = is_exiting(current, typed);
-	e->leader = !!leads;
-	e->alive = !!live;
-	read(e->policy, current->policy);
-	e->cpu_limit = e->signr == SIGKILL && e->code == SI_KERNEL && task == current && at_cpu_limit(task, typed);
+	e->leader = !!get(signal->leader);
+	e->alive = !!get(signal->live);
+	e->policy = get(current->policy);
+	e->exit_signal = get(get(current->group_leader)->exit_signal);
 }
 
 INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 {
 	struct task_struct *task = (void *) ctx[2];
 	struct siginfo info = {};
-	u32 signr = ctx[0], tgid = 0, sender = bpf_get_current_pid_tgid() >> 32;
+	u32 signr = ctx[0], tgid, sender = bpf_get_current_pid_tgid() >> 32;
 	u64 pointer = 0;
 	struct event *e;
 	u8 effect = 0, scarce, death;
@@ -428,12 +374,12 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	if (!shared.listening || !(shared.signals >> ((signr - 1) & 63) & 1))
 		return 0;
 	// ctx[1] is read as a number: with types, the verifier takes it for a pointer that is never 0
-	bpf_probe_read_kernel(&pointer, sizeof(pointer), &ctx[1]);
+	probe(pointer, &ctx[1]);
 	if (pointer > SEND_SIG_PRIV)
-		bpf_probe_read_kernel(&info, sizeof(info), (void *) pointer);
+		probe(info, (void *) pointer);
 	else
 		info.code = pointer == SEND_SIG_NOINFO ? SI_USER : SI_KERNEL;
-	read(tgid, task->tgid);
+	tgid = get(task->tgid);
 	if (!is_wanted(signr, info.code, pointer == SEND_SIG_PRIV, tgid, sender)
 	    || (shared.to_count && !is_one_of(shared.to, shared.to_count, task))
 	    || (shared.from_count && !is_one_of(shared.from, shared.from_count, current)))
@@ -447,32 +393,26 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	    && (shared.fatal || (scarce && (effect != STOPS || is_fuller_than(7)))))
 		return shared.fatal ? 0 : drop(signr);
 
-	// reserve a sample, fill it, and hand it over. The verifier insists on constant sizes.
+	// reserve a sample, fill it, and hand it over; the verifier insists on constant sizes
 	if (shared.brief) {
 		e = bpf_ringbuf_reserve(&events, BRIEF, 0);
-		if (!e)
-			return drop(signr);
-		read(e->pid, task->pid);
-		e->signr = signr;
-		submit(e);
-		return 0;
+	} else if ((e = bpf_ringbuf_reserve(&events, sizeof(*e), 0))) {
+		e->time = bpf_ktime_get_ns();
+		e->value = info.value;
+		e->addr = info.addr;
+		e->code = info.code;
+		e->result = ctx[4];
+		e->group = ctx[3];
+		e->has_info = pointer > SEND_SIG_PRIV;
+		e->effect = effect;
+		describe(&e->target, task, typed);
+		describe(&e->sender, current, typed);
+		add_evidence(e, task, current, signr, typed);
 	}
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e)
 		return drop(signr);
-	read(e->pid, task->pid);
+	e->pid = get(task->pid);
 	e->signr = signr;
-	e->time = bpf_ktime_get_ns();
-	e->value = info.value;
-	e->addr = info.addr;
-	e->code = info.code;
-	e->result = ctx[4];
-	e->group = ctx[3];
-	e->has_info = pointer > SEND_SIG_PRIV;
-	e->effect = effect;
-	describe(&e->target, task, typed);
-	describe(&e->sender, current, typed);
-	add_evidence(e, task, current, typed);
 	submit(e);
 	return 0;
 }
@@ -506,24 +446,45 @@ int on_mark_victim(u64 *ctx)
 	return 0;
 }
 
-// Wakes the reader only where that cannot wait for the next signal: the ring buffer fills, or a program begins in another
-// cgroup than its parent's, whose name is to be read while there is one.
-INLINE int record_process(struct process *p, struct task_struct *task, s32 cmdline_size)
+// A process begins, or it begins another program. Wakes the reader only where that cannot wait for the next signal: the
+// ring buffer fills, or the program begins in another cgroup than its parent's, whose name is to be read while there is
+// one. Names may fill seven eighths of the ring buffer: without one, a death is still told.
+INLINE int record_process(struct task_struct *task, const u8 has_cmdline)
 {
-	struct css_set *set = 0, *parents_set = 0;
-	struct task_struct *parent = 0;
+	u64 start = 0, end, size = 0, read;
+	struct task_struct *parent;
+	struct process *p;
 
-	probe(p->process_pid, &task->tgid);
+	if (!shared.listening || shared.brief || is_fuller_than(7))
+		return 0;
+	if (has_cmdline) {
+		// what follows arg_end is the environment, never to be read; any task may set its own, by prctl(2)
+		start = get(get(task->mm)->arg_start);
+		end = get(get(task->mm)->arg_end);
+		if (start < end)
+			size = end - start <= CMDLINE_MAX ? end - start : CMDLINE_MAX + 1;
+	} else if (get(task->pid) != get(task->tgid)) {
+		return 0; // just a thread
+	}
+	// most command lines are short, and are to take up little of the ring buffer
+	p = !size ? bpf_ringbuf_reserve(&events, NO_CMDLINE, 0)
+		: size <= 64 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 64, 0)
+		: size <= 256 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 256, 0)
+		: bpf_ringbuf_reserve(&events, NO_CMDLINE + CMDLINE_MAX, 0);
+	if (!p)
+		return 0;
+	read = size > CMDLINE_MAX ? CMDLINE_MAX : size;
+	if (read && bpf_probe_read_user(p->process_cmdline, read, (void *) start))
+		size = 0;
+	parent = get(task->real_parent);
+	p->process_pid = get(task->tgid);
 	p->pad_zero = 0;
-	probe(p->process_start, &task->start_boottime);
+	p->process_start = get(task->start_boottime);
 	p->process_cgroup = bpf_get_current_cgroup_id();
-	probe(parent, &task->real_parent);
-	probe(p->process_ppid, &parent->tgid);
-	p->cmdline_size = cmdline_size;
-	probe(p->process_comm, &task->comm);
-	probe(set, &task->cgroups);
-	probe(parents_set, &parent->cgroups);
-	if (set != parents_set || is_fuller_than(2))
+	p->process_ppid = get(parent->tgid);
+	p->cmdline_size = has_cmdline ? size : -1;
+	p->process_comm = get(task->comm);
+	if (get(task->cgroups) != get(parent->cgroups) || is_fuller_than(2))
 		submit(p);
 	else
 		bpf_ringbuf_submit(p, BPF_RB_NO_WAKEUP);
@@ -534,47 +495,14 @@ INLINE int record_process(struct process *p, struct task_struct *task, s32 cmdli
 SEC("raw_tp/sched_process_fork")
 int on_fork(u64 *ctx)
 {
-	struct task_struct *child = (void *) ctx[1];
-	struct process *p;
-	u32 pid = 0, tgid = 0;
-
-	if (!shared.listening || shared.brief)
-		return 0;
-	probe(pid, &child->pid);
-	probe(tgid, &child->tgid);
-	if (pid != tgid || !(p = bpf_ringbuf_reserve(&events, NO_CMDLINE, 0)))
-		return 0;
-	return record_process(p, child, -1);
+	return record_process((void *) ctx[1], 0);
 }
 
-// Short command lines take up little of the ring. What follows arg_end is the environment and must not be read; any
-// task may set its own arg_end, by prctl(2).
-//
 // TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
 SEC("raw_tp/sched_process_exec")
 int on_exec(u64 *ctx)
 {
-	struct task_struct *task = (void *) ctx[0];
-	u64 start = 0, end = 0, size = 0, read;
-	struct mm_struct *mm = 0;
-	struct process *p;
-
-	if (!shared.listening || shared.brief)
-		return 0;
-	probe(mm, &task->mm);
-	probe(start, &mm->arg_start);
-	probe(end, &mm->arg_end);
-	if (start < end)
-		size = end - start <= CMDLINE_MAX ? end - start : CMDLINE_MAX + 1;
-	p = size <= 64 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 64, 0)
-		: size <= 256 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 256, 0)
-		: bpf_ringbuf_reserve(&events, NO_CMDLINE + CMDLINE_MAX, 0);
-	if (!p)
-		return 0;
-	read = size > CMDLINE_MAX ? CMDLINE_MAX : size;
-	if (read && bpf_probe_read_user(p->process_cmdline, read, (void *) start))
-		size = 0;
-	return record_process(p, task, size);
+	return record_process((void *) ctx[0], 1);
 }
 
 // What a system call was asked for. At its end, the register of the first argument may hold the result.
@@ -582,21 +510,17 @@ struct call { u32 number, is_32_bit; u64 arguments[3]; };
 
 INLINE void read_call(struct call *call, struct pt_regs *regs, struct thread_info *thread)
 {
-	u64 state = 0;
-
 	if (HAS(regs->orig_x0)) {
-		probe(call->number, &regs->syscallno);
-		probe(state, &regs->pstate);
-		call->is_32_bit = !!(state & PSR_MODE32_BIT);
+		call->number = get(regs->syscallno);
+		call->is_32_bit = !!(get(regs->pstate) & PSR_MODE32_BIT);
 		probe(call->arguments, &regs->regs);
-		probe(call->arguments[0], &regs->orig_x0);
+		call->arguments[0] = get(regs->orig_x0);
 	} else if (HAS(thread->status)) {
-		probe(call->number, &regs->orig_ax);
-		bpf_probe_read_kernel(&state, sizeof(thread->status), &thread->status);
-		call->is_32_bit = !!(state & TS_COMPAT);
-		probe(call->arguments[0], call->is_32_bit ? &regs->bx : &regs->di);
-		probe(call->arguments[1], call->is_32_bit ? &regs->cx : &regs->si);
-		probe(call->arguments[2], &regs->dx);
+		call->number = get(regs->orig_ax);
+		call->is_32_bit = !!(get(thread->status) & TS_COMPAT);
+		call->arguments[0] = call->is_32_bit ? get(regs->bx) : get(regs->di);
+		call->arguments[1] = call->is_32_bit ? get(regs->cx) : get(regs->si);
+		call->arguments[2] = get(regs->dx);
 	}
 }
 
