@@ -8,9 +8,8 @@
 //     clang -target bpfel -mcpu=v3 -O2 -g -fdebug-compilation-dir=. -Wall -Werror -c signals.bpf.c -o signals.bpf.o
 //     llvm-strip -g -x -R .rel.BTF -R .rel.BTF.ext -R .llvm_addrsig signals.bpf.o
 //
-// It includes no headers, so building it needs neither libbpf nor the kernel's. The structs declare only the members
-// that are read. Signals.java looks up where the running kernel keeps each of them (CO-RE), so one object serves
-// Linux 5.8 and everything newer.
+// It includes no headers, so it needs neither libbpf nor the kernel's. The structs declare only the members that are
+// read, and Signals.java looks up where the running kernel keeps them (CO-RE): one object serves Linux 5.8 and newer.
 
 typedef unsigned char u8;
 typedef int s32;
@@ -47,51 +46,41 @@ enum { TRACE_SIGNAL_DELIVERED, TRACE_SIGNAL_IGNORED, TRACE_SIGNAL_ALREADY_PENDIN
 enum { SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIGCONT = 18, SIGIO = 29, SIG_IGN = 1 };
 enum { SI_USER, SI_KERNEL = 0x80, POLL_IN = 1, POLL_HUP = 6, CLD_KILLED = 2, CLD_DUMPED = 3 };
 enum { TS_COMPAT = 2, PSR_MODE32_BIT = 0x10 }; // arch/x86, arch/arm64: thread_info.h, ptrace.h
-static const u64 NSEC_PER_SEC = 1000000000, RLIM_INFINITY = ~0ull;
+static const u64 NSEC_PER_SEC = 1000000000;
 
 // kernel/signal.c: SIG_KERNEL_STOP_MASK, SIG_KERNEL_COREDUMP_MASK. Bit n-1: signal n.
 static const u64 STOPPING = 7 << 19 | 1 << 18; // STOP, TSTP, TTIN, TTOU
 static const u64 HARMLESS = 3 << 16 | 1 << 22 | 1 << 27; // CHLD, CONT, URG, WINCH
 static const u64 DUMPING = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 3 << 23 | 1 << 30;
 
-struct name { u64 words[2]; };                  // char[TASK_COMM_LEN]
+struct name { u64 words[2]; }; // char[TASK_COMM_LEN]
 struct times { u64 utime, stime; };
 struct rlimit { u64 rlim_cur, rlim_max; };
 struct path { void *mnt; struct dentry *dentry; };
 struct qstr { u64 hash_len; const char *name; };
-struct kernfs_node { u64 id; } KERNEL;
-struct cgroup { struct kernfs_node *kn; } KERNEL; // begins with its struct cgroup_subsys_state
-struct cgroup_subsys_state { struct cgroup *parent; } KERNEL;
-struct css_set { struct cgroup *dfl_cgrp; } KERNEL;
-struct cred { u32 uid; } KERNEL;
 struct dentry { struct qstr d_name; } KERNEL;
-struct file { struct path f_path; } KERNEL;
-struct mm_struct { u64 arg_start, arg_end; struct file *exe_file; } KERNEL;
-struct pid { u32 level; void *numbers; } KERNEL; // numbers: struct upid[], of 16 bytes, each begins with nr
-struct sighand_struct { void *action; } KERNEL;  // struct k_sigaction[], of 32 bytes, each begins with sa_handler
-struct signal_struct {
-	u32 flags, group_exit_code, leader, live;
-	struct task_struct *curr_target;
-	struct times cputimer;
-	struct rlimit rlim;                      // RLIMIT_CPU is the first
-} KERNEL;
+struct cgroup_subsys_state { struct cgroup *parent; } KERNEL; // a struct cgroup begins with its own
 struct task_struct {
 	u32 flags, pid, tgid, ptrace, policy, exit_signal, loginuid; // the last: with CONFIG_AUDIT
 	u64 jobctl, blocked, real_blocked, start_boottime;
-	struct task_struct *real_parent, *parent, *group_leader;
-	struct mm_struct *mm;
-	struct signal_struct *signal;
-	struct sighand_struct *sighand;
-	struct pid *thread_pid;
-	struct cred *real_cred;
-	struct css_set *cgroups;
 	struct name comm;
+	struct task_struct *real_parent, *parent, *group_leader;
+	struct cred { u32 uid; } *real_cred;
+	struct css_set { struct cgroup { struct kernfs_node { u64 id; } *kn; } *dfl_cgrp; } *cgroups;
+	struct mm_struct { u64 arg_start, arg_end; struct file { struct path f_path; } *exe_file; } *mm;
+	struct pid { u32 level; void *numbers; } *thread_pid; // struct upid[], of 16 bytes, each begins with nr
+	struct sighand_struct { void *action; } *sighand;     // struct k_sigaction[], of 32, each begins with sa_handler
+	struct signal_struct {
+		u32 flags, group_exit_code, leader, live;
+		struct task_struct *curr_target;
+		struct times cputimer;
+		struct rlimit rlim;                           // RLIMIT_CPU is the first
+	} *signal;
 } KERNEL;
-struct thread_info { u32 status; } KERNEL;       // x86_64; a task_struct begins with it
+struct thread_info { u32 status; } KERNEL;                    // x86_64; a task_struct begins with it
 struct pt_regs {
-	u64 orig_ax, di, si, dx, bx, cx;         // x86_64
-	u64 pstate, orig_x0, regs[3];            // aarch64
-	u32 syscallno;
+	u64 orig_ax, di, si, dx, bx, cx;                      // x86_64
+	u64 syscallno, pstate, orig_x0, regs[3];              // aarch64
 } KERNEL;
 
 enum { CMDLINE_MAX = 1024, VICTIMS = 256, PID_MAX_LIMIT = 1 << 22, WANTED_MAX = 8, LEVELS_MAX = 32 };
@@ -101,10 +90,8 @@ struct siginfo {                      // the first 32 bytes of it
 	u64 addr, value;              // or si_pid and si_uid; or si_status, si_syscall and si_arch
 };
 
-enum effect {
-	KILLS, CORE, STOPS, CONTINUES, HANDLER, BLOCKED, IGNORED, PROTECTED, STOPPED, FROZEN, TRACED, MERGED, EXITING,
-	OVERFLOW,
-};
+enum effect { KILLS, CORE, STOPS, CONTINUES, HANDLER, BLOCKED, IGNORED, PROTECTED, STOPPED, FROZEN, TRACED, MERGED,
+	      EXITING, OVERFLOW };
 
 // A process, and one of its threads.
 struct who {
@@ -165,7 +152,6 @@ struct shared {
 volatile struct shared shared;
 
 int events SEC(".maps"); // a ring buffer: Signals.java makes it
-
 const char dual_license[] SEC("license") = "Dual MIT/GPL";
 
 // A member of one of the kernel's structs. With types, a prog just loads it, which takes half the time of a probe read.
@@ -183,15 +169,10 @@ enum { typed = 0 }; // no types, except in functions with a parameter of this na
 // For a computed address: the verifier allows no typed pointer to be moved by a number that it does not know.
 #define probe(dst, address) bpf_probe_read_kernel(&(dst), sizeof(dst), address)
 
-INLINE u8 is_exiting(struct task_struct *task, const u8 typed)
-{
-	return !!(get(task->flags) & PF_EXITING);
-}
-
-// Blocks it, or waits for it in sigtimedwait(2), which keeps the thread's mask in real_blocked.
+// Does this thread not take the signal? sigtimedwait(2) keeps what is blocked otherwise in real_blocked.
 INLINE u8 is_deaf(struct task_struct *task, u64 bit, const u8 typed)
 {
-	return !!((get(task->blocked) | get(task->real_blocked)) & bit) || is_exiting(task, typed);
+	return ((get(task->blocked) | get(task->real_blocked)) & bit) || (get(task->flags) & PF_EXITING);
 }
 
 // What comes of a signal, by the target's state under its siglock: prepare_signal() and complete_signal(), which choose
@@ -205,8 +186,7 @@ INLINE u8 effect_of(u32 signr, struct task_struct *task, u8 group, u32 result, c
 
 	if (result == TRACE_SIGNAL_OVERFLOW_FAIL)
 		return OVERFLOW;
-	// nothing ends what has ended: before Linux 5.18 or so, signals to a zombie are delivered too
-	if (group ? !get(signal->live) : is_exiting(task, typed))
+	if (group ? !get(signal->live) : get(task->flags) & PF_EXITING) // asked first: 5.10 delivers to zombies
 		return EXITING;
 	if (flags & SIGNAL_GROUP_EXIT)
 		return result == TRACE_SIGNAL_DELIVERED && get(signal->group_exit_code) == signr ? KILLS : EXITING;
@@ -229,15 +209,6 @@ INLINE u8 effect_of(u32 signr, struct task_struct *task, u8 group, u32 result, c
 	if (handler > SIG_IGN)
 		return HANDLER;
 	return bit & STOPPING ? STOPS : bit & DUMPING ? CORE : KILLS;
-}
-
-// The comparison by which check_process_timers() has just decided to send SIGKILL.
-INLINE u8 at_cpu_limit(struct signal_struct *signal, const u8 typed)
-{
-	struct times used = get(signal->cputimer);
-	u64 limit = get(signal->rlim).rlim_max;
-
-	return limit != RLIM_INFINITY && used.utime + used.stime >= limit * NSEC_PER_SEC;
 }
 
 #define LOOP _Pragma("clang loop unroll(disable)")
@@ -309,17 +280,16 @@ INLINE int drop(u32 signr)
 // Wakes the reader if it sleeps: once, as a wake-up costs the sender of the signal ten times what this prog does.
 INLINE void submit(void *sample)
 {
-	if (shared.parked) {
+	u8 asleep = !!shared.parked;
+
+	if (asleep)
 		shared.parked = 0;
-		bpf_ringbuf_submit(sample, BPF_RB_FORCE_WAKEUP);
-		return;
-	}
-	bpf_ringbuf_submit(sample, BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(sample, asleep ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 
 	// The reader may set `parked` right now. The xchg() in bpf_ringbuf_commit() is a full barrier, as is the
 	// reader's between that store and its last look at the ring: one of the two sees the other. If there is no
 	// room for the record that wakes it, others took it since and, by the ring's lock, saw `parked` above.
-	if (shared.parked && (sample = bpf_ringbuf_reserve(&events, 8, 0)))
+	if (!asleep && shared.parked && (sample = bpf_ringbuf_reserve(&events, 8, 0)))
 		bpf_ringbuf_discard(sample, BPF_RB_FORCE_WAKEUP);
 }
 
@@ -353,8 +323,10 @@ INLINE void add_evidence(struct event *e, struct task_struct *task, struct task_
 	struct signal_struct *signal = get(current->signal);
 
 	e->traced = get(task->ptrace) && (get(task->parent) == current || task == current);
-	e->cpu_limit = signr == SIGKILL && e->code == SI_KERNEL && task == current && at_cpu_limit(signal, typed);
-	e->exiting = is_exiting(current, typed);
+	// as check_process_timers() does; without a limit, the product is out of reach
+	e->cpu_limit = signr == SIGKILL && e->code == SI_KERNEL && task == current
+		&& get(signal->cputimer).utime + get(signal->cputimer).stime >= get(signal->rlim).rlim_max * NSEC_PER_SEC;
+	e->exiting = !!(get(current->flags) & PF_EXITING);
 	e->leader = !!get(signal->leader);
 	e->alive = !!get(signal->live);
 	e->policy = get(current->policy);
@@ -436,11 +408,9 @@ int on_signal(u64 *ctx)
 SEC("raw_tp/mark_victim")
 int on_mark_victim(u64 *ctx)
 {
-	const struct task_struct *task = (void *) ctx[0];
-	u32 pid = ctx[0], slot = shared.pad_marked++ % VICTIMS;
+	struct task_struct *task = (void *) ctx[0];
+	u32 pid = ctx[0] > PID_MAX_LIMIT ? get(task->pid) : ctx[0], slot = shared.pad_marked++ % VICTIMS;
 
-	if (ctx[0] > PID_MAX_LIMIT)
-		bpf_probe_read_kernel(&pid, sizeof(pid), &task->pid);
 	shared.victims[slot].pid = pid;
 	shared.victims[slot].time = bpf_ktime_get_ns();
 	return 0;
@@ -453,20 +423,23 @@ INLINE int record_process(struct task_struct *task, const u8 has_cmdline)
 {
 	u64 start = 0, end, size = 0, read;
 	struct task_struct *parent;
+	struct mm_struct *mm;
 	struct process *p;
+	u32 pid;
 
-	if (!shared.listening || shared.brief || is_fuller_than(7))
+	if (!shared.listening || shared.brief)
 		return 0;
+	pid = get(task->tgid);
+	if ((!has_cmdline && get(task->pid) != pid) || is_fuller_than(7))
+		return 0; // just a thread, or
 	if (has_cmdline) {
-		// what follows arg_end is the environment, never to be read; any task may set its own, by prctl(2)
-		start = get(get(task->mm)->arg_start);
-		end = get(get(task->mm)->arg_end);
+		mm = get(task->mm);
+		start = get(mm->arg_start);
+		end = get(mm->arg_end); // behind it is the environment; any task may set its own, by prctl(2)
 		if (start < end)
 			size = end - start <= CMDLINE_MAX ? end - start : CMDLINE_MAX + 1;
-	} else if (get(task->pid) != get(task->tgid)) {
-		return 0; // just a thread
 	}
-	// most command lines are short, and are to take up little of the ring buffer
+	// short ones take up little of the ring buffer
 	p = !size ? bpf_ringbuf_reserve(&events, NO_CMDLINE, 0)
 		: size <= 64 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 64, 0)
 		: size <= 256 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 256, 0)
@@ -477,7 +450,7 @@ INLINE int record_process(struct task_struct *task, const u8 has_cmdline)
 	if (read && bpf_probe_read_user(p->process_cmdline, read, (void *) start))
 		size = 0;
 	parent = get(task->real_parent);
-	p->process_pid = get(task->tgid);
+	p->process_pid = pid;
 	p->pad_zero = 0;
 	p->process_start = get(task->start_boottime);
 	p->process_cgroup = bpf_get_current_cgroup_id();
@@ -505,23 +478,27 @@ int on_exec(u64 *ctx)
 	return record_process((void *) ctx[0], 1);
 }
 
-// What a system call was asked for. At its end, the register of the first argument may hold the result.
-struct call { u32 number, is_32_bit; u64 arguments[3]; };
-
-INLINE void read_call(struct call *call, struct pt_regs *regs, struct thread_info *thread)
+// Which of those calls failed, and for what it was asked. At its end, the first argument's register has the result.
+INLINE u32 read_call(struct pt_regs *regs, struct thread_info *thread, u64 *arguments)
 {
+	u32 number = 0, kind = 0;
+	u8 is_32_bit = 0;
+
 	if (HAS(regs->orig_x0)) {
-		call->number = get(regs->syscallno);
-		call->is_32_bit = !!(get(regs->pstate) & PSR_MODE32_BIT);
-		probe(call->arguments, &regs->regs);
-		call->arguments[0] = get(regs->orig_x0);
+		number = get(regs->syscallno);
+		is_32_bit = !!(get(regs->pstate) & PSR_MODE32_BIT);
+		bpf_probe_read_kernel(arguments, sizeof(regs->regs), &regs->regs);
+		arguments[0] = get(regs->orig_x0);
 	} else if (HAS(thread->status)) {
-		call->number = get(regs->orig_ax);
-		call->is_32_bit = !!(get(thread->status) & TS_COMPAT);
-		call->arguments[0] = call->is_32_bit ? get(regs->bx) : get(regs->di);
-		call->arguments[1] = call->is_32_bit ? get(regs->cx) : get(regs->si);
-		call->arguments[2] = get(regs->dx);
+		number = get(regs->orig_ax);
+		is_32_bit = !!(get(thread->status) & TS_COMPAT);
+		arguments[0] = is_32_bit ? get(regs->bx) : get(regs->di);
+		arguments[1] = is_32_bit ? get(regs->cx) : get(regs->si);
+		arguments[2] = get(regs->dx);
 	}
+	while (kind < CALLS && number != shared.calls[is_32_bit][kind])
+		kind++;
+	return kind;
 }
 
 // Signals that could not be sent; attached with --failed only, as it sees every system call.
@@ -531,25 +508,23 @@ SEC("raw_tp/sys_exit")
 int on_sys_exit(u64 *ctx)
 {
 	struct task_struct *current = bpf_get_current_task();
-	struct call call = {};
+	u64 arguments[3] = {};
 	struct event *e;
-	u32 kind = 0, signr;
+	u32 kind, signr;
 
 	if ((long long) ctx[1] >= 0 || !shared.listening)
 		return 0;
-	read_call(&call, (void *) ctx[0], (void *) current);
-	while (kind < CALLS && call.number != shared.calls[call.is_32_bit & 1][kind])
-		kind++;
+	kind = read_call((void *) ctx[0], (void *) current, arguments);
 	if (kind == CALLS)
 		return 0;
-	signr = call.arguments[kind < TGKILL ? 1 : 2];
+	signr = arguments[kind < TGKILL ? 1 : 2];
 	if (!signr || (signr <= 64 ? !(shared.signals >> (signr - 1) & 1) : ~shared.signals)
 	    || (shared.from_count && !is_one_of(shared.from, shared.from_count, current)))
 		return 0;
 	if (is_fuller_than(6) || !(e = bpf_ringbuf_reserve(&events, sizeof(*e), 0)))
 		return drop(signr);
 	__builtin_memset(e, 0, sizeof(*e));
-	e->pid = call.arguments[kind < TGKILL ? 0 : 1];
+	e->pid = arguments[kind < TGKILL ? 0 : 1];
 	e->signr = signr;
 	e->time = bpf_ktime_get_ns();
 	e->code = kind;
