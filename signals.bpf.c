@@ -45,8 +45,8 @@ enum { TRACE_SIGNAL_DELIVERED, TRACE_SIGNAL_IGNORED, TRACE_SIGNAL_ALREADY_PENDIN
 // include/uapi/asm-generic/signal.h, siginfo.h, resource.h; include/uapi/linux/sched.h
 enum { SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIGCONT = 18, SIGIO = 29, SIG_IGN = 1 };
 enum { SI_USER, SI_KERNEL = 0x80, POLL_IN = 1, POLL_HUP = 6, CLD_KILLED = 2, CLD_DUMPED = 3 };
-enum { TS_COMPAT = 2, PSR_MODE32_BIT = 0x10 }; // arch/x86, arch/arm64: thread_info.h, ptrace.h
-static const u64 NSEC_PER_SEC = 1000000000;
+enum { TS_COMPAT = 2, PSR_MODE32_BIT = 0x10 }; // arch/x86: thread_info.h; arch/arm64: ptrace.h
+enum { NSEC_PER_SEC = 1000000000 };
 
 // kernel/signal.c: SIG_KERNEL_STOP_MASK, SIG_KERNEL_COREDUMP_MASK. Bit n-1: signal n.
 static const u64 STOPPING = 7 << 19 | 1 << 18; // STOP, TSTP, TTIN, TTOU
@@ -54,6 +54,7 @@ static const u64 HARMLESS = 3 << 16 | 1 << 22 | 1 << 27; // CHLD, CONT, URG, WIN
 static const u64 DUMPING = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 3 << 23 | 1 << 30;
 
 struct name { u64 words[2]; }; // char[TASK_COMM_LEN]
+struct siginfo { s32 signo, errno, code, pad; u64 addr, value; }; // or si_pid and si_uid; or si_status
 struct times { u64 utime, stime; };
 struct rlimit { u64 rlim_cur, rlim_max; };
 struct path { void *mnt; struct dentry *dentry; };
@@ -68,8 +69,8 @@ struct task_struct {
 	struct cred { u32 uid; } *real_cred;
 	struct css_set { struct cgroup { struct kernfs_node { u64 id; } *kn; } *dfl_cgrp; } *cgroups;
 	struct mm_struct { u64 arg_start, arg_end; struct file { struct path f_path; } *exe_file; } *mm;
-	struct pid { u32 level; void *numbers; } *thread_pid; // struct upid[], of 16 bytes, each begins with nr
-	struct sighand_struct { void *action; } *sighand;     // struct k_sigaction[], of 32, each begins with sa_handler
+	struct pid { u32 level; void *numbers; } *thread_pid; // struct upid[], of 16 bytes: nr, and more
+	struct sighand_struct { void *action; } *sighand;     // struct k_sigaction[], of 32 bytes: sa_handler, and more
 	struct signal_struct {
 		u32 flags, group_exit_code, leader, live;
 		struct task_struct *curr_target;
@@ -78,18 +79,9 @@ struct task_struct {
 	} *signal;
 } KERNEL;
 struct thread_info { u32 status; } KERNEL;                    // x86_64; a task_struct begins with it
-struct pt_regs {
-	u64 orig_ax, di, si, dx, bx, cx;                      // x86_64
-	u64 syscallno, pstate, orig_x0, regs[3];              // aarch64
-} KERNEL;
+struct pt_regs { u64 orig_ax, di, si, dx, bx, cx, syscallno, pstate, orig_x0, regs[3]; } KERNEL; // the last 4: aarch64
 
 enum { CMDLINE_MAX = 1024, VICTIMS = 256, PID_MAX_LIMIT = 1 << 22, WANTED_MAX = 8, LEVELS_MAX = 32 };
-
-struct siginfo {                      // the first 32 bytes of it
-	s32 pad_signo, pad_errno, code, pad;
-	u64 addr, value;              // or si_pid and si_uid; or si_status, si_syscall and si_arch
-};
-
 enum effect { KILLS, CORE, STOPS, CONTINUES, HANDLER, BLOCKED, IGNORED, PROTECTED, STOPPED, FROZEN, TRACED, MERGED,
 	      EXITING, OVERFLOW };
 
@@ -116,7 +108,6 @@ struct event {
 };
 // A signal that could not be sent has result -errno, and code says by which system call; of the rest, sender is known.
 enum { KILL, TKILL, SIGQUEUEINFO, PIDFD_SEND_SIGNAL, TGKILL, TGSIGQUEUEINFO, CALLS };
-enum { BRIEF = __builtin_offsetof(struct event, time) };
 
 // The record of a process that begins, or begins another program.
 struct process {
@@ -130,14 +121,11 @@ struct process {
 enum { NO_CMDLINE = __builtin_offsetof(struct process, process_cmdline) };
 const union { struct event event; struct process process; enum effect effect; } *const in_btf = 0;
 
-// --to, --from: a process, all of that name, or all in that cgroup and below it; the other two are 0.
-struct wanted { u64 cgroup, pid; struct name name; };
-
 // Memory that Signals.java maps.
-struct shared {
+volatile struct shared {
 	u64 signals;                  // set there: bit n-1: signal n is asked for
-	u32 to_count, from_count;     // only signals to, or from, one of these; none: any
-	struct wanted to[WANTED_MAX], from[WANTED_MAX];
+	u32 to_count, from_count;     // only signals to, or from: a process, a name, or a cgroup with all below; 0: any
+	struct wanted { u64 pid, cgroup; struct name name; } to[WANTED_MAX], from[WANTED_MAX]; // two of three are 0
 	u32 fatal, brief;             // of SIGCHLD, only reports of children that a signal ended; only pid and signr
 	u32 reader;                   // the tgid that writes to the clients; -1: not known
 	u32 listening;                // somebody wants records
@@ -148,8 +136,7 @@ struct shared {
 	u64 dropped;                  // signals without a record, as the ring buffer was full
 	u64 suspect, votes;           // who sent most of them: uid << 32 | tgid << 8 | signr; see drop()
 	struct { u64 pid, time; } victims[VICTIMS]; // the newest; CLOCK_MONOTONIC, ns
-};
-volatile struct shared shared;
+} shared;
 
 int events SEC(".maps"); // a ring buffer: Signals.java makes it
 const char dual_license[] SEC("license") = "Dual MIT/GPL";
@@ -158,10 +145,7 @@ const char dual_license[] SEC("license") = "Dual MIT/GPL";
 // Not every kernel allows that (5.10 does not), so on_signal is there twice.
 #define get(member) ({ \
 	__typeof__(member) got; \
-	if (typed) \
-		got = (member); \
-	else \
-		probe(got, &(member)); \
+	typed ? (void) (got = (member)) : (void) probe(got, &(member)); \
 	got; \
 })
 enum { typed = 0 }; // no types, except in functions with a parameter of this name
@@ -169,7 +153,7 @@ enum { typed = 0 }; // no types, except in functions with a parameter of this na
 // For a computed address: the verifier allows no typed pointer to be moved by a number that it does not know.
 #define probe(dst, address) bpf_probe_read_kernel(&(dst), sizeof(dst), address)
 
-// Does this thread not take the signal? sigtimedwait(2) keeps what is blocked otherwise in real_blocked.
+// Does this thread not handle it now? sigtimedwait(2) takes what it waits for out of blocked; real_blocked keeps it.
 INLINE u8 is_deaf(struct task_struct *task, u64 bit, const u8 typed)
 {
 	return ((get(task->blocked) | get(task->real_blocked)) & bit) || (get(task->flags) & PF_EXITING);
@@ -232,8 +216,7 @@ INLINE u8 is_one_of(const volatile struct wanted *list, u32 count, struct task_s
 	bpf_probe_read_kernel_str(&comm, sizeof(comm), &leader->comm);
 	bpf_probe_read_kernel_str(&file_name, sizeof(file_name), get(get(file->f_path).dentry->d_name).name);
 	EACH(i, count)
-		if ((tgid && list[i].pid == tgid) // the idle task has no id
-		    || is_named(&comm, &list[i].name) || is_named(&file_name, &list[i].name))
+		if (list[i].pid == tgid || is_named(&comm, &list[i].name) || is_named(&file_name, &list[i].name))
 			return 1;
 	cgroup = get(get(task->cgroups)->dfl_cgrp);
 	LOOP for (u32 level = 0; level < LEVELS_MAX && cgroup; level++) {
@@ -246,15 +229,12 @@ INLINE u8 is_one_of(const volatile struct wanted *list, u32 count, struct task_s
 	return 0;
 }
 
-INLINE u8 is_wanted(u32 signr, s32 code, u8 from_kernel, u32 tgid, u32 sender)
+// A client may ask for a signal when its socket has something to read (O_ASYNC, F_SETSIG). Reporting that signal would
+// cause the next one, forever. So signals that the reader's writes cause are left out, as is its own SIGPIPE.
+INLINE u8 is_own_echo(u32 signr, s32 code, u8 from_kernel, u32 tgid, u32 sender)
 {
-	// A client may ask for a signal when its socket has something to read (O_ASYNC, F_SETSIG). Reporting it would
-	// cause the next one, forever: those that the reader's writes make are left out, as is its own SIGPIPE.
-	if (shared.reader != sender)
-		return 1;
-	if (tgid == sender)
-		return signr != SIGPIPE;
-	return !(code >= POLL_IN && code <= POLL_HUP) && !(from_kernel && signr == SIGIO);
+	return shared.reader == sender && (tgid == sender ? signr == SIGPIPE
+		: (code >= POLL_IN && code <= POLL_HUP) || (from_kernel && signr == SIGIO));
 }
 
 // A flood must hide nobody: what ends a process may fill the whole ring buffer, what stops one seven eighths of it, all
@@ -278,18 +258,18 @@ INLINE int drop(u32 signr)
 }
 
 // Wakes the reader if it sleeps: once, as a wake-up costs the sender of the signal ten times what this prog does.
-INLINE void submit(void *sample)
+INLINE void submit(void *sample, u8 urgent)
 {
-	u8 asleep = !!shared.parked;
+	u8 wakes = urgent && shared.parked;
 
-	if (asleep)
+	if (wakes)
 		shared.parked = 0;
-	bpf_ringbuf_submit(sample, asleep ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(sample, wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 
 	// The reader may set `parked` right now. The xchg() in bpf_ringbuf_commit() is a full barrier, as is the
 	// reader's between that store and its last look at the ring: one of the two sees the other. If there is no
 	// room for the record that wakes it, others took it since and, by the ring's lock, saw `parked` above.
-	if (!asleep && shared.parked && (sample = bpf_ringbuf_reserve(&events, 8, 0)))
+	if (urgent && !wakes && shared.parked && (sample = bpf_ringbuf_reserve(&events, 8, 0)))
 		bpf_ringbuf_discard(sample, BPF_RB_FORCE_WAKEUP);
 }
 
@@ -316,16 +296,15 @@ INLINE void describe(struct who *who, struct task_struct *task, const u8 typed)
 	who->parent = get(parent->comm);
 }
 
-// What tells one cause from another: README's CAUSES.
-INLINE void add_evidence(struct event *e, struct task_struct *task, struct task_struct *current, u32 signr,
-			 const u8 typed)
+// For README's CAUSES.
+INLINE void add_proof(struct event *e, u32 signr, struct task_struct *task, struct task_struct *current, const u8 typed)
 {
 	struct signal_struct *signal = get(current->signal);
 
 	e->traced = get(task->ptrace) && (get(task->parent) == current || task == current);
-	// as check_process_timers() does; without a limit, the product is out of reach
-	e->cpu_limit = signr == SIGKILL && e->code == SI_KERNEL && task == current
-		&& get(signal->cputimer).utime + get(signal->cputimer).stime >= get(signal->rlim).rlim_max * NSEC_PER_SEC;
+	// the test by which check_process_timers() has just decided; without a limit, the product is still huge
+	e->cpu_limit = signr == SIGKILL && e->code == SI_KERNEL && task == current &&
+		get(signal->cputimer).utime + get(signal->cputimer).stime >= get(signal->rlim).rlim_max * NSEC_PER_SEC;
 	e->exiting = !!(get(current->flags) & PF_EXITING);
 	e->leader = !!get(signal->leader);
 	e->alive = !!get(signal->live);
@@ -352,7 +331,7 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	else
 		info.code = pointer == SEND_SIG_NOINFO ? SI_USER : SI_KERNEL;
 	tgid = get(task->tgid);
-	if (!is_wanted(signr, info.code, pointer == SEND_SIG_PRIV, tgid, sender)
+	if (is_own_echo(signr, info.code, pointer == SEND_SIG_PRIV, tgid, sender)
 	    || (shared.to_count && !is_one_of(shared.to, shared.to_count, task))
 	    || (shared.from_count && !is_one_of(shared.from, shared.from_count, current)))
 		return 0;
@@ -367,7 +346,7 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 
 	// reserve a sample, fill it, and hand it over; the verifier insists on constant sizes
 	if (shared.brief) {
-		e = bpf_ringbuf_reserve(&events, BRIEF, 0);
+		e = bpf_ringbuf_reserve(&events, __builtin_offsetof(struct event, time), 0);
 	} else if ((e = bpf_ringbuf_reserve(&events, sizeof(*e), 0))) {
 		e->time = bpf_ktime_get_ns();
 		e->value = info.value;
@@ -379,13 +358,13 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 		e->effect = effect;
 		describe(&e->target, task, typed);
 		describe(&e->sender, current, typed);
-		add_evidence(e, task, current, signr, typed);
+		add_proof(e, signr, task, current, typed);
 	}
 	if (!e)
 		return drop(signr);
 	e->pid = get(task->pid);
 	e->signr = signr;
-	submit(e);
+	submit(e, 1);
 	return 0;
 }
 
@@ -403,7 +382,6 @@ int on_signal(u64 *ctx)
 }
 
 // The OOM killer sends SIGKILL and right after that marks its victim, one at a time, under oom_lock.
-//
 // TP_PROTO(int pid), and since Linux 6.9 TP_PROTO(struct task_struct *task, uid_t uid)
 SEC("raw_tp/mark_victim")
 int on_mark_victim(u64 *ctx)
@@ -416,31 +394,24 @@ int on_mark_victim(u64 *ctx)
 	return 0;
 }
 
-// A process begins, or it begins another program. Wakes the reader only where that cannot wait for the next signal: the
-// ring buffer fills, or the program begins in another cgroup than its parent's, whose name is to be read while there is
-// one. Names may fill seven eighths of the ring buffer: without one, a death is still told.
-INLINE int record_process(struct task_struct *task, const u8 has_cmdline)
+// Names leave the last eighth of the ring buffer to deaths. The reader is not woken for a name, unless the ring buffer
+// fills, or the process has another cgroup than its parent: the reader must look up that cgroup's path while it exists.
+INLINE int record_process(struct task_struct *task, const u8 execs)
 {
 	u64 start = 0, end, size = 0, read;
 	struct task_struct *parent;
 	struct mm_struct *mm;
 	struct process *p;
-	u32 pid;
 
-	if (!shared.listening || shared.brief)
+	if (!shared.listening || shared.brief || (!execs && get(task->pid) != get(task->tgid)) || is_fuller_than(7))
 		return 0;
-	pid = get(task->tgid);
-	if ((!has_cmdline && get(task->pid) != pid) || is_fuller_than(7))
-		return 0; // just a thread, or
-	if (has_cmdline) {
+	if (execs) {
 		mm = get(task->mm);
 		start = get(mm->arg_start);
-		end = get(mm->arg_end); // behind it is the environment; any task may set its own, by prctl(2)
-		if (start < end)
-			size = end - start <= CMDLINE_MAX ? end - start : CMDLINE_MAX + 1;
+		end = get(mm->arg_end); // what follows is the environment; any task may set its own, by prctl(2)
+		size = start < end ? end - start : 0;
 	}
-	// short ones take up little of the ring buffer
-	p = !size ? bpf_ringbuf_reserve(&events, NO_CMDLINE, 0)
+	p = !size ? bpf_ringbuf_reserve(&events, NO_CMDLINE, 0) // most are short: they take up little room
 		: size <= 64 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 64, 0)
 		: size <= 256 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 256, 0)
 		: bpf_ringbuf_reserve(&events, NO_CMDLINE + CMDLINE_MAX, 0);
@@ -450,17 +421,14 @@ INLINE int record_process(struct task_struct *task, const u8 has_cmdline)
 	if (read && bpf_probe_read_user(p->process_cmdline, read, (void *) start))
 		size = 0;
 	parent = get(task->real_parent);
-	p->process_pid = pid;
+	p->process_pid = get(task->tgid);
 	p->pad_zero = 0;
 	p->process_start = get(task->start_boottime);
 	p->process_cgroup = bpf_get_current_cgroup_id();
 	p->process_ppid = get(parent->tgid);
-	p->cmdline_size = has_cmdline ? size : -1;
+	p->cmdline_size = !execs ? -1 : size > CMDLINE_MAX ? CMDLINE_MAX + 1 : size;
 	p->process_comm = get(task->comm);
-	if (get(task->cgroups) != get(parent->cgroups) || is_fuller_than(2))
-		submit(p);
-	else
-		bpf_ringbuf_submit(p, BPF_RB_NO_WAKEUP);
+	submit(p, get(task->cgroups) != get(parent->cgroups) || is_fuller_than(2));
 	return 0;
 }
 
@@ -478,7 +446,7 @@ int on_exec(u64 *ctx)
 	return record_process((void *) ctx[0], 1);
 }
 
-// Which of those calls failed, and for what it was asked. At its end, the first argument's register has the result.
+// Which of those calls it is, and its arguments. On aarch64, regs[0] is the result by now.
 INLINE u32 read_call(struct pt_regs *regs, struct thread_info *thread, u64 *arguments)
 {
 	u32 number = 0, kind = 0;
@@ -502,7 +470,6 @@ INLINE u32 read_call(struct pt_regs *regs, struct thread_info *thread, u64 *argu
 }
 
 // Signals that could not be sent; attached with --failed only, as it sees every system call.
-//
 // TP_PROTO(struct pt_regs *regs, long ret)
 SEC("raw_tp/sys_exit")
 int on_sys_exit(u64 *ctx)
@@ -515,10 +482,8 @@ int on_sys_exit(u64 *ctx)
 	if ((long long) ctx[1] >= 0 || !shared.listening)
 		return 0;
 	kind = read_call((void *) ctx[0], (void *) current, arguments);
-	if (kind == CALLS)
-		return 0;
 	signr = arguments[kind < TGKILL ? 1 : 2];
-	if (!signr || (signr <= 64 ? !(shared.signals >> (signr - 1) & 1) : ~shared.signals)
+	if (kind == CALLS || !signr || (signr <= 64 ? !(shared.signals >> (signr - 1) & 1) : ~shared.signals)
 	    || (shared.from_count && !is_one_of(shared.from, shared.from_count, current)))
 		return 0;
 	if (is_fuller_than(6) || !(e = bpf_ringbuf_reserve(&events, sizeof(*e), 0)))
@@ -530,6 +495,6 @@ int on_sys_exit(u64 *ctx)
 	e->code = kind;
 	e->result = ctx[1];
 	describe(&e->sender, current, 0);
-	submit(e);
+	submit(e, 1);
 	return 0;
 }
