@@ -6,11 +6,10 @@
 // Build, with clang and llvm-strip 14 or newer (test/build runs these two lines):
 //
 //     clang -target bpfel -mcpu=v3 -O2 -g -fdebug-compilation-dir=. -Wall -Werror -c signals.bpf.c -o signals.bpf.o
-//     llvm-strip -g signals.bpf.o
+//     llvm-strip -g -x -R .rel.BTF -R .rel.BTF.ext -R .llvm_addrsig signals.bpf.o
 //
-// It includes no headers, so building it needs neither libbpf nor the kernel's. The structs declare only the members
-// that are read. Signals.java looks up where the running kernel keeps each of them (CO-RE), so one object serves
-// Linux 5.8 and everything newer.
+// It includes no headers, so it needs neither libbpf nor the kernel's. The structs declare only the members that are
+// read, and Signals.java looks up where the running kernel keeps them (CO-RE): one object serves Linux 5.8 and newer.
 
 typedef unsigned char u8;
 typedef int s32;
@@ -36,8 +35,7 @@ static void (*const bpf_ringbuf_submit)(void *sample, u64 flags) = (void *) 132;
 static void (*const bpf_ringbuf_discard)(void *sample, u64 flags) = (void *) 133;
 static u64 (*const bpf_ringbuf_query)(void *ringbuf, u64 flags) = (void *) 134;
 static void *(*const bpf_get_current_task_btf)(void) = (void *) 158; // since Linux 5.11
-enum { BPF_MAP_TYPE_RINGBUF = 27, BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
-enum { BPF_RB_AVAIL_DATA };
+enum { BPF_RB_AVAIL_DATA, BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP };
 
 // include/linux/signal_types.h, sched.h, sched/signal.h, sched/jobctl.h; include/trace/events/signal.h
 enum { SEND_SIG_NOINFO, SEND_SIG_PRIV, PF_EXITING = 4, JOBCTL_TRAP_FREEZE = 1 << 23 };
@@ -47,8 +45,8 @@ enum { TRACE_SIGNAL_DELIVERED, TRACE_SIGNAL_IGNORED, TRACE_SIGNAL_ALREADY_PENDIN
 // include/uapi/asm-generic/signal.h, siginfo.h, resource.h; include/uapi/linux/sched.h
 enum { SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIGCONT = 18, SIGIO = 29, SIG_IGN = 1 };
 enum { SI_USER, SI_KERNEL = 0x80, POLL_IN = 1, POLL_HUP = 6, CLD_KILLED = 2, CLD_DUMPED = 3 };
-enum { TS_COMPAT = 2, PSR_MODE32_BIT = 0x10 }; // arch/x86, arch/arm64: thread_info.h, ptrace.h
-static const u64 NSEC_PER_SEC = 1000000000, RLIM_INFINITY = ~0ull;
+enum { TS_COMPAT = 2, PSR_MODE32_BIT = 0x10 }; // arch/x86: thread_info.h; arch/arm64: ptrace.h
+enum { NSEC_PER_SEC = 1000000000 };
 
 // kernel/signal.c: SIG_KERNEL_STOP_MASK, SIG_KERNEL_COREDUMP_MASK. Bit n-1: signal n.
 static const u64 STOPPING = 7 << 19 | 1 << 18; // STOP, TSTP, TTIN, TTOU
@@ -56,53 +54,36 @@ static const u64 HARMLESS = 3 << 16 | 1 << 22 | 1 << 27; // CHLD, CONT, URG, WIN
 static const u64 DUMPING = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 3 << 23 | 1 << 30;
 
 struct name { u64 words[2]; }; // char[TASK_COMM_LEN]
-struct kernfs_node { u64 id; } KERNEL;
-struct cgroup { struct kernfs_node *kn; } KERNEL; // begins with its struct cgroup_subsys_state
-struct cgroup_subsys_state { struct cgroup *parent; } KERNEL;
-struct css_set { struct cgroup *dfl_cgrp; } KERNEL;
-struct cred { struct { u32 val; } uid; } KERNEL;
+struct siginfo { s32 signo, errno, code, pad; u64 addr, value; }; // or si_pid and si_uid; or si_status
+struct times { u64 utime, stime; };
+struct rlimit { u64 rlim_cur, rlim_max; };
 struct path { void *mnt; struct dentry *dentry; };
 struct qstr { u64 hash_len; const char *name; };
 struct dentry { struct qstr d_name; } KERNEL;
-struct file { struct path f_path; } KERNEL;
-struct mm_struct { u64 arg_start, arg_end; struct file *exe_file; } KERNEL;
-struct pt_regs {
-	u64 orig_ax, di, si, dx, bx, cx;          // x86_64
-	u64 syscallno, pstate, orig_x0, regs[31]; // aarch64
-} KERNEL;
-struct thread_info { u32 status; } KERNEL;       // x86_64; a task_struct begins with it
-struct pid { u32 level; void *numbers; } KERNEL; // numbers: struct upid[], of 16 bytes, each begins with nr
-struct sighand_struct { void *action; } KERNEL;  // struct k_sigaction[], of 32 bytes, each begins with sa_handler
-struct signal_struct {
-	u32 flags, group_exit_code, leader, live;
-	struct task_struct *curr_target;
-	u64 cputimer[2], rlim[2];                // utime, stime; rlim[RLIMIT_CPU]'s rlim_cur, rlim_max
-} KERNEL;
+struct cgroup_subsys_state { struct cgroup *parent; } KERNEL; // a struct cgroup begins with its own
 struct task_struct {
-	u32 flags, pid, tgid, ptrace, policy, exit_signal;
+	u32 flags, pid, tgid, ptrace, policy, exit_signal, loginuid; // the last: with CONFIG_AUDIT
 	u64 jobctl, blocked, real_blocked, start_boottime;
-	struct task_struct *real_parent, *parent, *group_leader;
-	struct mm_struct *mm;
-	struct signal_struct *signal;
-	struct sighand_struct *sighand;
-	struct pid *thread_pid;
-	const struct cred *real_cred;
-	struct css_set *cgroups;
 	struct name comm;
-	struct { u32 val; } loginuid;            // with CONFIG_AUDIT
+	struct task_struct *real_parent, *parent, *group_leader;
+	struct cred { u32 uid; } *real_cred;
+	struct css_set { struct cgroup { struct kernfs_node { u64 id; } *kn; } *dfl_cgrp; } *cgroups;
+	struct mm_struct { u64 arg_start, arg_end; struct file { struct path f_path; } *exe_file; } *mm;
+	struct pid { u32 level; void *numbers; } *thread_pid; // struct upid[], of 16 bytes: nr, and more
+	struct sighand_struct { void *action; } *sighand;     // struct k_sigaction[], of 32 bytes: sa_handler, and more
+	struct signal_struct {
+		u32 flags, group_exit_code, leader, live;
+		struct task_struct *curr_target;
+		struct times cputimer;
+		struct rlimit rlim;                           // RLIMIT_CPU is the first
+	} *signal;
 } KERNEL;
+struct thread_info { u32 status; } KERNEL;                    // x86_64; a task_struct begins with it
+struct pt_regs { u64 orig_ax, di, si, dx, bx, cx, syscallno, pstate, orig_x0, regs[3]; } KERNEL; // the last 4: aarch64
 
 enum { CMDLINE_MAX = 1024, VICTIMS = 256, PID_MAX_LIMIT = 1 << 22, WANTED_MAX = 8, LEVELS_MAX = 32 };
-
-struct siginfo {                      // the first 32 bytes of it
-	s32 pad_signo, pad_errno, code, pad;
-	u64 addr, value;              // or si_pid and si_uid; or si_status, si_syscall and si_arch
-};
-
-enum effect {
-	KILLS, CORE, STOPS, CONTINUES, HANDLER, BLOCKED, IGNORED, PROTECTED, STOPPED, FROZEN, TRACED, MERGED, EXITING,
-	OVERFLOW,
-};
+enum effect { KILLS, CORE, STOPS, CONTINUES, HANDLER, BLOCKED, IGNORED, PROTECTED, STOPPED, FROZEN, TRACED, MERGED,
+	      EXITING, OVERFLOW };
 
 // A process, and one of its threads.
 struct who {
@@ -127,7 +108,6 @@ struct event {
 };
 // A signal that could not be sent has result -errno, and code says by which system call; of the rest, sender is known.
 enum { KILL, TKILL, SIGQUEUEINFO, PIDFD_SEND_SIGNAL, TGKILL, TGSIGQUEUEINFO, CALLS };
-enum { BRIEF = __builtin_offsetof(struct event, time) };
 
 // The record of a process that begins, or begins another program.
 struct process {
@@ -139,18 +119,13 @@ struct process {
 	char process_cmdline[CMDLINE_MAX];
 };
 enum { NO_CMDLINE = __builtin_offsetof(struct process, process_cmdline) };
-const struct event *const unused_event = 0; // so that clang describes them in the object's BTF
-const struct process *const unused_process = 0;
-const enum effect unused_effect = 0;
-
-// --to, --from: a process, all of that name, or all in that cgroup and below it; the other two are 0.
-struct wanted { u64 cgroup, pid; struct name name; };
+const union { struct event event; struct process process; enum effect effect; } *const in_btf = 0;
 
 // Memory that Signals.java maps.
-struct shared {
+volatile struct shared {
 	u64 signals;                  // set there: bit n-1: signal n is asked for
-	u32 to_count, from_count;     // only signals to, or from, one of these; none: any
-	struct wanted to[WANTED_MAX], from[WANTED_MAX];
+	u32 to_count, from_count;     // only signals to, or from: a process, a name, or a cgroup with all below; 0: any
+	struct wanted { u64 pid, cgroup; struct name name; } to[WANTED_MAX], from[WANTED_MAX]; // two of three are 0
 	u32 fatal, brief;             // of SIGCHLD, only reports of children that a signal ended; only pid and signr
 	u32 reader;                   // the tgid that writes to the clients; -1: not known
 	u32 listening;                // somebody wants records
@@ -161,103 +136,63 @@ struct shared {
 	u64 dropped;                  // signals without a record, as the ring buffer was full
 	u64 suspect, votes;           // who sent most of them: uid << 32 | tgid << 8 | signr; see drop()
 	struct { u64 pid, time; } victims[VICTIMS]; // the newest; CLOCK_MONOTONIC, ns
-};
-volatile struct shared shared;
+} shared;
 
-struct {
-	int (*type)[BPF_MAP_TYPE_RINGBUF];
-	int (*max_entries)[8 << 20];  // bytes; the loader sets another
-} events SEC(".maps");
-
+int events SEC(".maps"); // a ring buffer: Signals.java makes it
 const char dual_license[] SEC("license") = "Dual MIT/GPL";
 
-// With types, a prog just loads from the kernel's structs, which takes half the time of probe reads. Not every kernel
-// allows that (5.10 does not), so on_signal is there twice.
-#define read(dst, src) do { \
-	if (typed) __builtin_memcpy(&(dst), &(src), sizeof(dst)); \
-	else bpf_probe_read_kernel(&(dst), sizeof(dst), &(src)); \
-} while (0)
+// A member of one of the kernel's structs. With types, a prog just loads it, which takes half the time of a probe read.
+// Not every kernel allows that (5.10 does not), so on_signal is there twice.
+#define get(member) ({ \
+	__typeof__(member) got; \
+	typed ? (void) (got = (member)) : (void) probe(got, &(member)); \
+	got; \
+})
+enum { typed = 0 }; // no types, except in functions with a parameter of this name
 
-// For an address that is computed: the verifier lets no typed pointer be moved by a number that it does not know.
-#define probe(dst, src) bpf_probe_read_kernel(&(dst), sizeof(dst), src)
+// For a computed address: the verifier allows no typed pointer to be moved by a number that it does not know.
+#define probe(dst, address) bpf_probe_read_kernel(&(dst), sizeof(dst), address)
+
+// Does this thread not handle it now? sigtimedwait(2) takes what it waits for out of blocked; real_blocked keeps it.
+INLINE u8 is_deaf(struct task_struct *task, u64 bit, const u8 typed)
+{
+	return ((get(task->blocked) | get(task->real_blocked)) & bit) || (get(task->flags) & PF_EXITING);
+}
 
 // What comes of a signal, by the target's state under its siglock: prepare_signal() and complete_signal(), which choose
 // a thread for it, have run.
-INLINE u8 is_exiting(struct task_struct *task, const u8 typed)
-{
-	u32 flags = 0;
-
-	read(flags, task->flags);
-	return !!(flags & PF_EXITING);
-}
-
-INLINE u8 is_deaf(struct task_struct *task, u64 bit, const u8 typed)
-{
-	u64 blocked = 0, real_blocked = 0; // the latter: in sigtimedwait(2)
-
-	read(blocked, task->blocked);
-	read(real_blocked, task->real_blocked);
-	return !!((blocked | real_blocked) & bit) | is_exiting(task, typed);
-}
-
 INLINE u8 effect_of(u32 signr, struct task_struct *task, u8 group, u32 result, const u8 typed)
 {
-	struct signal_struct *signal = 0;
+	struct signal_struct *signal = get(task->signal);
 	struct sighand_struct *sighand = 0;
-	struct task_struct *chosen = 0;
-	u64 bit = 1ull << ((signr - 1) & 63), handler = 0, jobctl = 0;
-	u8 deaf = is_deaf(task, bit, typed), gone = is_exiting(task, typed);
-	u32 flags = 0, exit_code = 0, ptrace = 0, live = 0;
-
-	read(signal, task->signal);
-	read(flags, signal->flags);
-	read(exit_code, signal->group_exit_code);
-	read(ptrace, task->ptrace);
-	read(jobctl, task->jobctl);
-	probe(sighand, &task->sighand);
-	probe(handler, (void *) &sighand->action + 32 * ((signr - 1) & 63));
-	if (group) {
-		read(chosen, signal->curr_target);
-		deaf &= is_deaf(chosen, bit, typed);
-		read(live, signal->live);
-		gone = !live;
-	}
+	u32 index = (signr - 1) & 63, flags = get(signal->flags);
+	u64 bit = 1ull << index, handler = 0;
 
 	if (result == TRACE_SIGNAL_OVERFLOW_FAIL)
 		return OVERFLOW;
-	if (flags & SIGNAL_GROUP_EXIT)
-		return result == TRACE_SIGNAL_DELIVERED && exit_code == signr ? KILLS : EXITING;
-	if (gone)
+	if (group ? !get(signal->live) : get(task->flags) & PF_EXITING) // asked first: 5.10 delivers to zombies
 		return EXITING;
+	if (flags & SIGNAL_GROUP_EXIT)
+		return result == TRACE_SIGNAL_DELIVERED && get(signal->group_exit_code) == signr ? KILLS : EXITING;
 	if (result == TRACE_SIGNAL_ALREADY_PENDING)
 		return MERGED;
 	if (signr == SIGCONT && (flags & SIGNAL_CLD_CONTINUED))
 		return CONTINUES;
+	probe(sighand, &task->sighand);
+	probe(handler, (void *) &sighand->action + 32 * index);
 	if (result == TRACE_SIGNAL_IGNORED)
 		return !handler && (flags & SIGNAL_UNKILLABLE) && !(bit & HARMLESS) ? PROTECTED : IGNORED;
 	if (signr != SIGKILL && (flags & SIGNAL_STOP_STOPPED))
 		return STOPPED;
-	if (signr != SIGKILL && (jobctl & JOBCTL_TRAP_FREEZE))
+	if (signr != SIGKILL && (get(task->jobctl) & JOBCTL_TRAP_FREEZE))
 		return FROZEN;
-	if (deaf)
+	if (is_deaf(task, bit, typed) && (!group || is_deaf(get(signal->curr_target), bit, typed)))
 		return BLOCKED;
-	if (signr != SIGKILL && ptrace)
+	if (signr != SIGKILL && get(task->ptrace))
 		return TRACED;
 	if (handler > SIG_IGN)
 		return HANDLER;
 	return bit & STOPPING ? STOPS : bit & DUMPING ? CORE : KILLS;
-}
-
-// The comparison by which check_process_timers() has just decided to send SIGKILL.
-INLINE u8 at_cpu_limit(struct task_struct *task, const u8 typed)
-{
-	struct signal_struct *signal = 0;
-	u64 used[2] = {}, limit[2] = {};
-
-	read(signal, task->signal);
-	read(used, signal->cputimer);
-	read(limit, signal->rlim);
-	return limit[1] != RLIM_INFINITY && used[0] + used[1] >= limit[1] * NSEC_PER_SEC;
 }
 
 #define LOOP _Pragma("clang loop unroll(disable)")
@@ -271,51 +206,35 @@ INLINE u8 is_named(const struct name *a, const volatile struct name *b)
 // A process's name is what it calls itself, or that of the file that it runs.
 INLINE u8 is_one_of(const volatile struct wanted *list, u32 count, struct task_struct *task)
 {
+	struct task_struct *leader = get(task->group_leader);
+	struct file *file = get(get(leader->mm)->exe_file);
 	struct name comm = {}, file_name = {};
-	struct task_struct *leader = 0;
-	struct mm_struct *mm = 0;
-	struct file *file = 0;
-	struct path path = {};
-	struct qstr qstr = {};
-	struct css_set *set = 0;
-	struct cgroup *cgroup = 0;
-	struct kernfs_node *node = 0;
-	u32 tgid = 0;
-	u64 id = 0;
+	struct cgroup *cgroup;
+	u32 tgid = get(task->tgid);
+	u64 id;
 
-	probe(tgid, &task->tgid);
-	probe(leader, &task->group_leader);
 	bpf_probe_read_kernel_str(&comm, sizeof(comm), &leader->comm);
-	probe(mm, &leader->mm);
-	probe(file, &mm->exe_file);
-	probe(path, &file->f_path);
-	probe(qstr, &path.dentry->d_name);
-	bpf_probe_read_kernel_str(&file_name, sizeof(file_name), qstr.name);
+	bpf_probe_read_kernel_str(&file_name, sizeof(file_name), get(get(file->f_path).dentry->d_name).name);
 	EACH(i, count)
 		if (list[i].pid == tgid || is_named(&comm, &list[i].name) || is_named(&file_name, &list[i].name))
 			return 1;
-	probe(set, &task->cgroups);
-	probe(cgroup, &set->dfl_cgrp);
+	cgroup = get(get(task->cgroups)->dfl_cgrp);
 	LOOP for (u32 level = 0; level < LEVELS_MAX && cgroup; level++) {
-		probe(node, &cgroup->kn);
-		probe(id, &node->id);
+		id = get(get(cgroup->kn)->id);
 		EACH(i, count)
 			if (list[i].cgroup == id)
 				return 1;
-		probe(cgroup, &((struct cgroup_subsys_state *) cgroup)->parent);
+		cgroup = get(((struct cgroup_subsys_state *) cgroup)->parent);
 	}
 	return 0;
 }
 
-INLINE u8 is_wanted(u32 signr, s32 code, u8 from_kernel, u32 tgid, u32 sender)
+// A client may ask for a signal when its socket has something to read (O_ASYNC, F_SETSIG). Reporting that signal would
+// cause the next one, forever. So signals that the reader's writes cause are left out, as is its own SIGPIPE.
+INLINE u8 is_own_echo(u32 signr, s32 code, u8 from_kernel, u32 tgid, u32 sender)
 {
-	// A client may ask for a signal when its socket has something to read (O_ASYNC, F_SETSIG). Reporting it would
-	// cause the next one, forever: those that the reader's writes make are left out, as is its own SIGPIPE.
-	if (shared.reader != sender)
-		return 1;
-	if (tgid == sender)
-		return signr != SIGPIPE;
-	return !(code >= POLL_IN && code <= POLL_HUP) && !(from_kernel && signr == SIGIO);
+	return shared.reader == sender && (tgid == sender ? signr == SIGPIPE
+		: (code >= POLL_IN && code <= POLL_HUP) || (from_kernel && signr == SIGIO));
 }
 
 // A flood must hide nobody: what ends a process may fill the whole ring buffer, what stops one seven eighths of it, all
@@ -339,87 +258,65 @@ INLINE int drop(u32 signr)
 }
 
 // Wakes the reader if it sleeps: once, as a wake-up costs the sender of the signal ten times what this prog does.
-INLINE void submit(void *sample)
+INLINE void submit(void *sample, u8 urgent)
 {
-	if (shared.parked) {
+	u8 wakes = urgent && shared.parked;
+
+	if (wakes)
 		shared.parked = 0;
-		bpf_ringbuf_submit(sample, BPF_RB_FORCE_WAKEUP);
-		return;
-	}
-	bpf_ringbuf_submit(sample, BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(sample, wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 
 	// The reader may set `parked` right now. The xchg() in bpf_ringbuf_commit() is a full barrier, as is the
 	// reader's between that store and its last look at the ring: one of the two sees the other. If there is no
 	// room for the record that wakes it, others took it since and, by the ring's lock, saw `parked` above.
-	if (shared.parked && (sample = bpf_ringbuf_reserve(&events, 8, 0)))
+	if (urgent && !wakes && shared.parked && (sample = bpf_ringbuf_reserve(&events, 8, 0)))
 		bpf_ringbuf_discard(sample, BPF_RB_FORCE_WAKEUP);
 }
 
 INLINE void describe(struct who *who, struct task_struct *task, const u8 typed)
 {
-	struct task_struct *leader = 0, *parent = 0;
-	struct css_set *set = 0;
-	struct cgroup *cgroup = 0;
-	struct kernfs_node *node = 0;
-	const struct cred *cred = 0;
-	struct pid *pid = 0;
-	u32 level = 0;
+	struct task_struct *leader = get(task->group_leader), *parent = get(get(task->real_parent)->group_leader);
+	struct pid *pid = get(leader->thread_pid);
+	u64 level = get(pid->level);
 
-	read(who->tgid, task->tgid);
-	read(who->tid, task->pid);
-	read(who->comm, task->comm);
-	read(cred, task->real_cred);
-	read(who->uid, cred->uid);
-	who->loginuid = -1;
-	if (HAS(task->loginuid))
-		read(who->loginuid, task->loginuid);
-	read(leader, task->group_leader);
-	read(who->process, leader->comm);
-	read(who->start, leader->start_boottime);
+	who->tgid = get(task->tgid);
+	who->tid = get(task->pid);
+	who->uid = get(get(task->real_cred)->uid);
+	who->loginuid = HAS(task->loginuid) ? get(task->loginuid) : -1;
+	who->ppid = get(parent->tgid);
 	who->nspid = who->tgid;
-	read(pid, leader->thread_pid);
-	read(level, pid->level);
 	if (level) {
 		probe(pid, &leader->thread_pid);
-		probe(who->nspid, (void *) &pid->numbers + 16 * (u64) level);
+		probe(who->nspid, (void *) &pid->numbers + 16 * level);
 	}
-	read(parent, task->real_parent);
-	read(parent, parent->group_leader);
-	read(who->ppid, parent->tgid);
-	read(who->parent, parent->comm);
-	read(set, task->cgroups);
-	read(cgroup, set->dfl_cgrp);
-	read(node, cgroup->kn);
-	read(who->cgroup, node->id);
+	who->start = get(leader->start_boottime);
+	who->cgroup = get(get(get(get(task->cgroups)->dfl_cgrp)->kn)->id);
+	who->comm = get(task->comm);
+	who->process = get(leader->comm);
+	who->parent = get(parent->comm);
 }
 
-// What tells one cause from another: README's CAUSES.
-INLINE void add_evidence(struct event *e, struct task_struct *task, struct task_struct *current, const u8 typed)
+// For README's CAUSES.
+INLINE void add_proof(struct event *e, u32 signr, struct task_struct *task, struct task_struct *current, const u8 typed)
 {
-	struct task_struct *leader = 0, *tracer = 0;
-	struct signal_struct *signal = 0;
-	u32 ptrace = 0, leads = 0, live = 0;
+	struct signal_struct *signal = get(current->signal);
 
-	read(ptrace, task->ptrace);
-	read(tracer, task->parent);
-	e->traced = ptrace && (tracer == current || task == current);
-	read(leader, current->group_leader);
-	read(e->exit_signal, leader->exit_signal);
-	read(signal, current->signal);
-	read(leads, signal->leader);
-	read(live, signal->live);
-	e->exiting = is_exiting(current, typed);
-	e->leader = !!leads;
-	e->alive = !!live;
-	read(e->policy, current->policy);
-	e->cpu_limit = e->signr == SIGKILL && e->code == SI_KERNEL && task == current && at_cpu_limit(task, typed);
+	e->traced = get(task->ptrace) && (get(task->parent) == current || task == current);
+	// the test by which check_process_timers() has just decided; without a limit, the product is still huge
+	e->cpu_limit = signr == SIGKILL && e->code == SI_KERNEL && task == current &&
+		get(signal->cputimer).utime + get(signal->cputimer).stime >= get(signal->rlim).rlim_max * NSEC_PER_SEC;
+	e->exiting = !!(get(current->flags) & PF_EXITING);
+	e->leader = !!get(signal->leader);
+	e->alive = !!get(signal->live);
+	e->policy = get(current->policy);
+	e->exit_signal = get(get(current->group_leader)->exit_signal);
 }
 
 INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 {
 	struct task_struct *task = (void *) ctx[2];
 	struct siginfo info = {};
-	u32 signr = ctx[0], tgid = 0, sender = bpf_get_current_pid_tgid() >> 32;
+	u32 signr = ctx[0], tgid, sender = bpf_get_current_pid_tgid() >> 32;
 	u64 pointer = 0;
 	struct event *e;
 	u8 effect = 0, scarce, death;
@@ -428,13 +325,13 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	if (!shared.listening || !(shared.signals >> ((signr - 1) & 63) & 1))
 		return 0;
 	// ctx[1] is read as a number: with types, the verifier takes it for a pointer that is never 0
-	bpf_probe_read_kernel(&pointer, sizeof(pointer), &ctx[1]);
+	probe(pointer, &ctx[1]);
 	if (pointer > SEND_SIG_PRIV)
-		bpf_probe_read_kernel(&info, sizeof(info), (void *) pointer);
+		probe(info, (void *) pointer);
 	else
 		info.code = pointer == SEND_SIG_NOINFO ? SI_USER : SI_KERNEL;
-	read(tgid, task->tgid);
-	if (!is_wanted(signr, info.code, pointer == SEND_SIG_PRIV, tgid, sender)
+	tgid = get(task->tgid);
+	if (is_own_echo(signr, info.code, pointer == SEND_SIG_PRIV, tgid, sender)
 	    || (shared.to_count && !is_one_of(shared.to, shared.to_count, task))
 	    || (shared.from_count && !is_one_of(shared.from, shared.from_count, current)))
 		return 0;
@@ -447,33 +344,27 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	    && (shared.fatal || (scarce && (effect != STOPS || is_fuller_than(7)))))
 		return shared.fatal ? 0 : drop(signr);
 
-	// reserve a sample, fill it, and hand it over. The verifier insists on constant sizes.
+	// reserve a sample, fill it, and hand it over; the verifier insists on constant sizes
 	if (shared.brief) {
-		e = bpf_ringbuf_reserve(&events, BRIEF, 0);
-		if (!e)
-			return drop(signr);
-		read(e->pid, task->pid);
-		e->signr = signr;
-		submit(e);
-		return 0;
+		e = bpf_ringbuf_reserve(&events, __builtin_offsetof(struct event, time), 0);
+	} else if ((e = bpf_ringbuf_reserve(&events, sizeof(*e), 0))) {
+		e->time = bpf_ktime_get_ns();
+		e->value = info.value;
+		e->addr = info.addr;
+		e->code = info.code;
+		e->result = ctx[4];
+		e->group = ctx[3];
+		e->has_info = pointer > SEND_SIG_PRIV;
+		e->effect = effect;
+		describe(&e->target, task, typed);
+		describe(&e->sender, current, typed);
+		add_proof(e, signr, task, current, typed);
 	}
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e)
 		return drop(signr);
-	read(e->pid, task->pid);
+	e->pid = get(task->pid);
 	e->signr = signr;
-	e->time = bpf_ktime_get_ns();
-	e->value = info.value;
-	e->addr = info.addr;
-	e->code = info.code;
-	e->result = ctx[4];
-	e->group = ctx[3];
-	e->has_info = pointer > SEND_SIG_PRIV;
-	e->effect = effect;
-	describe(&e->target, task, typed);
-	describe(&e->sender, current, typed);
-	add_evidence(e, task, current, typed);
-	submit(e);
+	submit(e, 1);
 	return 0;
 }
 
@@ -491,82 +382,37 @@ int on_signal(u64 *ctx)
 }
 
 // The OOM killer sends SIGKILL and right after that marks its victim, one at a time, under oom_lock.
-//
 // TP_PROTO(int pid), and since Linux 6.9 TP_PROTO(struct task_struct *task, uid_t uid)
 SEC("raw_tp/mark_victim")
 int on_mark_victim(u64 *ctx)
 {
-	const struct task_struct *task = (void *) ctx[0];
-	u32 pid = ctx[0], slot = shared.pad_marked++ % VICTIMS;
+	struct task_struct *task = (void *) ctx[0];
+	u32 pid = ctx[0] > PID_MAX_LIMIT ? get(task->pid) : ctx[0], slot = shared.pad_marked++ % VICTIMS;
 
-	if (ctx[0] > PID_MAX_LIMIT)
-		bpf_probe_read_kernel(&pid, sizeof(pid), &task->pid);
 	shared.victims[slot].pid = pid;
 	shared.victims[slot].time = bpf_ktime_get_ns();
 	return 0;
 }
 
-// Wakes the reader only where that cannot wait for the next signal: the ring buffer fills, or a program begins in another
-// cgroup than its parent's, whose name is to be read while there is one.
-INLINE int record_process(struct process *p, struct task_struct *task, s32 cmdline_size)
+// Names leave the last eighth of the ring buffer to deaths. The reader is not woken for a name, unless the ring buffer
+// fills, or the process has another cgroup than its parent: the reader must look up that cgroup's path while it exists.
+INLINE int record_process(struct task_struct *task, const u8 execs)
 {
-	struct css_set *set = 0, *parents_set = 0;
-	struct task_struct *parent = 0;
-
-	probe(p->process_pid, &task->tgid);
-	p->pad_zero = 0;
-	probe(p->process_start, &task->start_boottime);
-	p->process_cgroup = bpf_get_current_cgroup_id();
-	probe(parent, &task->real_parent);
-	probe(p->process_ppid, &parent->tgid);
-	p->cmdline_size = cmdline_size;
-	probe(p->process_comm, &task->comm);
-	probe(set, &task->cgroups);
-	probe(parents_set, &parent->cgroups);
-	if (set != parents_set || is_fuller_than(2))
-		submit(p);
-	else
-		bpf_ringbuf_submit(p, BPF_RB_NO_WAKEUP);
-	return 0;
-}
-
-// TP_PROTO(struct task_struct *parent, struct task_struct *child)
-SEC("raw_tp/sched_process_fork")
-int on_fork(u64 *ctx)
-{
-	struct task_struct *child = (void *) ctx[1];
-	struct process *p;
-	u32 pid = 0, tgid = 0;
-
-	if (!shared.listening || shared.brief)
-		return 0;
-	probe(pid, &child->pid);
-	probe(tgid, &child->tgid);
-	if (pid != tgid || !(p = bpf_ringbuf_reserve(&events, NO_CMDLINE, 0)))
-		return 0;
-	return record_process(p, child, -1);
-}
-
-// Short command lines take up little of the ring. What follows arg_end is the environment and must not be read; any
-// task may set its own arg_end, by prctl(2).
-//
-// TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
-SEC("raw_tp/sched_process_exec")
-int on_exec(u64 *ctx)
-{
-	struct task_struct *task = (void *) ctx[0];
-	u64 start = 0, end = 0, size = 0, read;
-	struct mm_struct *mm = 0;
+	u64 start = 0, end, size = 0, read;
+	struct task_struct *parent;
+	struct mm_struct *mm;
 	struct process *p;
 
-	if (!shared.listening || shared.brief)
+	if (!shared.listening || shared.brief || (!execs && get(task->pid) != get(task->tgid)) || is_fuller_than(7))
 		return 0;
-	probe(mm, &task->mm);
-	probe(start, &mm->arg_start);
-	probe(end, &mm->arg_end);
-	if (start < end)
-		size = end - start <= CMDLINE_MAX ? end - start : CMDLINE_MAX + 1;
-	p = size <= 64 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 64, 0)
+	if (execs) {
+		mm = get(task->mm);
+		start = get(mm->arg_start);
+		end = get(mm->arg_end); // what follows is the environment; any task may set its own, by prctl(2)
+		size = start < end ? end - start : 0;
+	}
+	p = !size ? bpf_ringbuf_reserve(&events, NO_CMDLINE, 0) // most are short: they take up little room
+		: size <= 64 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 64, 0)
 		: size <= 256 ? bpf_ringbuf_reserve(&events, NO_CMDLINE + 256, 0)
 		: bpf_ringbuf_reserve(&events, NO_CMDLINE + CMDLINE_MAX, 0);
 	if (!p)
@@ -574,63 +420,81 @@ int on_exec(u64 *ctx)
 	read = size > CMDLINE_MAX ? CMDLINE_MAX : size;
 	if (read && bpf_probe_read_user(p->process_cmdline, read, (void *) start))
 		size = 0;
-	return record_process(p, task, size);
+	parent = get(task->real_parent);
+	p->process_pid = get(task->tgid);
+	p->pad_zero = 0;
+	p->process_start = get(task->start_boottime);
+	p->process_cgroup = bpf_get_current_cgroup_id();
+	p->process_ppid = get(parent->tgid);
+	p->cmdline_size = !execs ? -1 : size > CMDLINE_MAX ? CMDLINE_MAX + 1 : size;
+	p->process_comm = get(task->comm);
+	submit(p, get(task->cgroups) != get(parent->cgroups) || is_fuller_than(2));
+	return 0;
 }
 
-// What a system call was asked for. At its end, the register of the first argument may hold the result.
-struct call { u32 number, is_32_bit; u64 arguments[3]; };
-
-INLINE void read_call(struct call *call, struct pt_regs *regs, struct thread_info *thread)
+// TP_PROTO(struct task_struct *parent, struct task_struct *child)
+SEC("raw_tp/sched_process_fork")
+int on_fork(u64 *ctx)
 {
-	u64 state = 0;
+	return record_process((void *) ctx[1], 0);
+}
+
+// TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
+SEC("raw_tp/sched_process_exec")
+int on_exec(u64 *ctx)
+{
+	return record_process((void *) ctx[0], 1);
+}
+
+// Which of those calls it is, and its arguments. On aarch64, regs[0] is the result by now.
+INLINE u32 read_call(struct pt_regs *regs, struct thread_info *thread, u64 *arguments)
+{
+	u32 number = 0, kind = 0;
+	u8 is_32_bit = 0;
 
 	if (HAS(regs->orig_x0)) {
-		probe(call->number, &regs->syscallno);
-		probe(state, &regs->pstate);
-		call->is_32_bit = !!(state & PSR_MODE32_BIT);
-		probe(call->arguments, &regs->regs);
-		probe(call->arguments[0], &regs->orig_x0);
+		number = get(regs->syscallno);
+		is_32_bit = !!(get(regs->pstate) & PSR_MODE32_BIT);
+		bpf_probe_read_kernel(arguments, sizeof(regs->regs), &regs->regs);
+		arguments[0] = get(regs->orig_x0);
 	} else if (HAS(thread->status)) {
-		probe(call->number, &regs->orig_ax);
-		bpf_probe_read_kernel(&state, sizeof(thread->status), &thread->status);
-		call->is_32_bit = !!(state & TS_COMPAT);
-		probe(call->arguments[0], call->is_32_bit ? &regs->bx : &regs->di);
-		probe(call->arguments[1], call->is_32_bit ? &regs->cx : &regs->si);
-		probe(call->arguments[2], &regs->dx);
+		number = get(regs->orig_ax);
+		is_32_bit = !!(get(thread->status) & TS_COMPAT);
+		arguments[0] = is_32_bit ? get(regs->bx) : get(regs->di);
+		arguments[1] = is_32_bit ? get(regs->cx) : get(regs->si);
+		arguments[2] = get(regs->dx);
 	}
+	while (kind < CALLS && number != shared.calls[is_32_bit][kind])
+		kind++;
+	return kind;
 }
 
 // Signals that could not be sent; attached with --failed only, as it sees every system call.
-//
 // TP_PROTO(struct pt_regs *regs, long ret)
 SEC("raw_tp/sys_exit")
 int on_sys_exit(u64 *ctx)
 {
 	struct task_struct *current = bpf_get_current_task();
-	struct call call = {};
+	u64 arguments[3] = {};
 	struct event *e;
-	u32 kind = 0, signr;
+	u32 kind, signr;
 
 	if ((long long) ctx[1] >= 0 || !shared.listening)
 		return 0;
-	read_call(&call, (void *) ctx[0], (void *) current);
-	while (kind < CALLS && call.number != shared.calls[call.is_32_bit & 1][kind])
-		kind++;
-	if (kind == CALLS)
-		return 0;
-	signr = call.arguments[kind < TGKILL ? 1 : 2];
-	if (!signr || (signr <= 64 ? !(shared.signals >> (signr - 1) & 1) : ~shared.signals)
+	kind = read_call((void *) ctx[0], (void *) current, arguments);
+	signr = arguments[kind < TGKILL ? 1 : 2];
+	if (kind == CALLS || !signr || (signr <= 64 ? !(shared.signals >> (signr - 1) & 1) : ~shared.signals)
 	    || (shared.from_count && !is_one_of(shared.from, shared.from_count, current)))
 		return 0;
 	if (is_fuller_than(6) || !(e = bpf_ringbuf_reserve(&events, sizeof(*e), 0)))
 		return drop(signr);
 	__builtin_memset(e, 0, sizeof(*e));
-	e->pid = call.arguments[kind < TGKILL ? 0 : 1];
+	e->pid = arguments[kind < TGKILL ? 0 : 1];
 	e->signr = signr;
 	e->time = bpf_ktime_get_ns();
 	e->code = kind;
 	e->result = ctx[1];
 	describe(&e->sender, current, 0);
-	submit(e);
+	submit(e, 1);
 	return 0;
 }
