@@ -133,7 +133,7 @@ public final class Signals {
     private int tell() {
         int records = 0;
         for (Event event; (event = tracer.next()) != null; records++) {
-            if (sentOnly && !event.cause.sent || event.failed() && !isForThese(event)) continue;
+            if (sentOnly && !event.cause.sent || event.failed && !isForThese(event)) continue;
             if (!json.hasRoom()) server.broadcast(json);
             json.encode(event);
             if (table != null) table.add(event);
@@ -413,6 +413,7 @@ final class Event {
     long time;   // CLOCK_REALTIME, ns
     long value;  // if it has one
     Cause cause; // of a whole one
+    boolean failed; // it could not be sent: result is an errno, negated, and only who asked for what is known
     private boolean killsHaveInfo; // so this kernel is older than Linux 7.3
     private final ByteBuffer fields;
 
@@ -425,7 +426,9 @@ final class Event {
     void read(long clock) {
         sent = take(TIME);
         time = sent + clock;
-        cause = failed() ? FAILED[i32(CODE)] : flag(HAS_INFO) ? causeByCode() : i32(CODE) == Signal.SI_USER ? causeWithoutInfo() : causeByKernel();
+        failed = i32(RESULT) < 0;
+        cause = failed ? FAILED[i32(CODE)] : flag(HAS_INFO) ? causeByCode()
+            : i32(CODE) == Signal.SI_USER ? causeWithoutInfo() : causeByKernel();
         if (!hasValue()) return;
         value = take(VALUE);
         if (value >>> 32 == 0) value = (int) value; // a sigval is an int or a pointer
@@ -512,9 +515,6 @@ final class Event {
     }
 
     private boolean isNamespaceInit(int who) { return i32(who + NSPID) == 1 && i32(who + TGID) != 1; }
-    /** It could not be sent: result is an errno, negated, and what is known is what was asked for, and by whom. */
-    boolean failed() { return i32(RESULT) < 0; }
-
     boolean isForRunningThread() { return !flag(GROUP) && i32(PID) == sender(TID); }
 
     /** SIGKILL to a process from the kernel itself. The end of a pid namespace looks so too, but its sender exits. */
@@ -538,13 +538,13 @@ final class Event {
     /** The codes that come with a union sigval. */
     boolean hasValue() {
         int code = i32(CODE);
-        return !failed() && (code == Signal.SI_QUEUE || code <= Signal.SI_TIMER && code >= Signal.SI_ASYNCIO);
+        return !failed && (code == Signal.SI_QUEUE || code <= Signal.SI_TIMER && code >= Signal.SI_ASYNCIO);
     }
 
     Effect effect() { return Effect.ALL[bytes[at + EFFECT]]; }
 
     /** A process ends: this one, or the child that it is told of. */
-    boolean isFatal() { return !failed() && (effect() == Effect.KILLS || effect() == Effect.CORE || tellsOfDeath()); }
+    boolean isFatal() { return !failed && (effect() == Effect.KILLS || effect() == Effect.CORE || tellsOfDeath()); }
 
     /** The process that a report is about where the running task is another: its tracer, or its parent that exits. */
     int reported() {
@@ -887,12 +887,12 @@ final class Json {
     /** Writes the event's line. */
     void encode(Event event) {
         int pid = event.i32(Event.PID), signr = event.i32(Event.SIGNR);
-        if (brief && !event.failed()) {
+        if (brief && !event.failed) {
             put(PID).number(pid).put(SIGNR).number(signr).end();
             return;
         }
         Memo target = targets[Math.floorMod(pid + 5 * signr, MEMOS)], sender = senders[event.sender(Event.TID) % MEMOS];
-        if (event.failed()) failed(event, target);
+        if (event.failed) failed(event, target);
         else if (target.differs(event, processes)) target(event, target);
         if (event.reported() != 0) reported(event, sender);
         else if (sender.differs(event, processes)) sender(event, sender);
@@ -1230,7 +1230,7 @@ final class Table {
         String name = event.reported() != 0 ? name("" + sender.name) : name(event, Event.SENDER);
         row(fatal ? RED : "", origin(event, sender) + (sent ? "" : ")"),
             clock.format(Instant.ofEpochSecond(0, event.time)), fatal ? "!!" : "", Signal.shortName(signr),
-            event.failed() ? asked(event) : target(event), why(event),
+            event.failed ? asked(event) : target(event), why(event),
             (sent ? "" : "(") + name + "[" + sender.pid + "]");
     }
 
@@ -1292,7 +1292,7 @@ final class Table {
         String shown = event.cause.shown;
         return switch (event.cause) {
             case TKILL -> event.isForRunningThread() ? "raise" : shown;
-            case QUEUE -> event.failed() ? shown : shown + " " + event.value;
+            case QUEUE -> event.failed ? shown : shown + " " + event.value;
             case CHILD -> shown + REPORTS[code - 1]
                 + (code == Signal.CLD_EXITED ? "" + status : Signal.shortName(status));
             case FAULT -> code == Signal.SI_KERNEL ? shown : shown + " at " + Json.hex(event.i64(Event.ADDR));
@@ -1300,7 +1300,7 @@ final class Table {
             case RLIMIT -> event.i32(Event.SIGNR) == Signal.SIGXFSZ ? "file size limit" : shown;
             default -> shown;
         } + (event.cause == Cause.CHILD ? "" : TO
-            + (event.failed() ? Kernel.errnoName(-event.i32(Event.RESULT)) : event.effect().word));
+            + (event.failed ? Kernel.errnoName(-event.i32(Event.RESULT)) : event.effect().word));
     }
 
     /** Names by number, as passwd(5) has them now. */
