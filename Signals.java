@@ -43,13 +43,9 @@ import org.newsclub.net.unix.FileDescriptorCast;
 public final class Signals {
     static final String VERSION = "0.1.0";
 
-    /**
-     * Woken again within this time, ns, the reader looks for records by itself instead, this often: a wake-up costs the
-     * sender of a signal ten times what the prog does. This is also the most that it delays a line.
-     */
-    private static final long LINGER = 500_000;
-
-    /** It goes on so while each look finds as many records as this. */
+    // Woken again so soon, the reader looks at the ring this often by itself, while each look finds so many records: a
+    // wake-up costs the sender of a signal ten times what the prog does.
+    private static final long LINGER = 500_000; // ns: also the most that it delays a line
     private static final int HOT = 4;
 
     static volatile int status;   // the exit status
@@ -82,13 +78,13 @@ public final class Signals {
         Runtime.getRuntime().halt(status);
     }
 
+    private final Options options;
     private final Tracer tracer;
-    private final Table table; // null without --print
     private final Json json;
-    private final boolean sentOnly;
-    private final List<Who> to;
+    private final Table table; // null without --print
 
     private Signals(Options options) {
+        this.options = options;
         Log.verbose = options.verbose;
         var library = CompletableFuture.runAsync(Library::load); // takes as long as attaching: 80 ms
         Log.info("loading and attaching to the ebpf program");
@@ -98,8 +94,6 @@ public final class Signals {
             server = new Server(options);
         }
         json = new Json(options.brief, tracer.processes);
-        to = options.to;
-        sentOnly = !options.from.isEmpty();
         Log.info("unix socket listening on " + options.socket);
         Log.info("awaiting for new connections");
         table = options.print ? new Table(tracer.processes) : null; // below these, where both go to one terminal
@@ -133,7 +127,7 @@ public final class Signals {
     private int tell() {
         int records = 0;
         for (Event event; (event = tracer.next()) != null; records++) {
-            if (sentOnly && !event.cause.sent || event.failed && !isForThese(event)) continue;
+            if (!isWanted(event)) continue;
             if (!json.hasRoom()) server.broadcast(json);
             json.encode(event);
             if (table != null) table.add(event);
@@ -146,10 +140,12 @@ public final class Signals {
         return records;
     }
 
-    /** Of signals that could not be sent, the kernel has no target to look at. */
-    private boolean isForThese(Event failed) {
-        Processes.Process asked = tracer.processes.asked(failed);
-        return to.isEmpty() || to.stream().anyMatch(who -> who.pid() == asked.pid || who.name().equals(asked.name));
+    /** What the prog cannot tell: whether the running task sent it, and who was meant by one that could not be sent. */
+    private boolean isWanted(Event event) {
+        if (!options.from.isEmpty() && !event.cause.sent) return false;
+        if (!event.failed || options.to.isEmpty()) return true;
+        Party target = tracer.processes.target(event);
+        return options.to.stream().anyMatch(who -> who.pid() == target.pid || who.name().equals(target.comm));
     }
 }
 
@@ -181,12 +177,11 @@ final class Options {
             Exit status: 0 stopped, 1 could not start or run, 2 usage
             """;
 
-    long signals = ~0L;    // bit n-1: signal n is asked for
+    long signals = ~0L, ring = 8 << 20; // bit n-1: signal n is asked for; bytes
     final List<Who> to = new ArrayList<>(), from = new ArrayList<>(); // none: anybody
     Path socket = Path.of("/var/run/signals");
-    String group, answer;  // null: none; what to print instead of running, or null
+    String group, answer; // null: none; what to print instead of running, or null
     boolean brief, print, fatal, failed, verbose;
-    long ring = 8 << 20;   // bytes
     private final Deque<String> words;
     private final Set<String> given = new HashSet<>(); // options that have got their value
     private String attached; // what follows the option in its word: its value, or more short options
@@ -196,9 +191,9 @@ final class Options {
         for (String option; (option = next()) != null;) {
             switch (option) {
                 case "-s", "--signal" -> signals = Signal.mask(value("--signal"));
-                case "-t", "--to" -> to.addAll(who("--to"));
-                case "-p", "--pid" -> to.addAll(who("--pid"));
-                case "-f", "--from" -> from.addAll(who("--from"));
+                case "-t", "--to" -> add(to, "--to");
+                case "-p", "--pid" -> add(to, "--pid");
+                case "-f", "--from" -> add(from, "--from");
                 case "--fatal" -> fatal = true;
                 case "--failed" -> failed = true;
                 case "--print" -> print = true;
@@ -245,11 +240,9 @@ final class Options {
         }
     }
 
-    private List<Who> who(String option) {
-        List<Who> who = new ArrayList<>();
-        for (String word : value(option).split(",", -1)) who.add(Who.of(word, option));
-        if (who.size() <= Who.MOST) return who;
-        throw Failure.usage(option, "at most " + Who.MOST + " are possible");
+    private void add(List<Who> list, String option) {
+        for (String word : value(option).split(",", -1)) list.add(Who.of(word, option));
+        if (list.size() > Who.MOST) throw Failure.usage(option, "at most " + Who.MOST + " are possible");
     }
 
     private long size(String option) {
@@ -261,7 +254,7 @@ final class Options {
     }
 }
 
-/** Whom --to or --from asks for: a process, all of a name, or all in a cgroup and below it; the other two are 0, "". */
+/** Whom --to or --from asks for: a process, all in a cgroup and below it, or all of a name; the others are 0 or "". */
 record Who(long pid, long cgroup, String name) {
     static final int MOST = 8; // WANTED_MAX in signals.bpf.c
     private static final int PID_MAX_LIMIT = 4_194_304; // include/linux/threads.h
@@ -392,17 +385,16 @@ final class Event {
     static final int PPID = who("ppid"), NSPID = who("nspid"), START = who("start"), CGROUP = who("cgroup");
     static final int COMM = who("comm"), PROCESS = who("process"), PARENT = who("parent");
 
-    /** Of the siginfo: its value, or else what the kernel keeps in the same place; likewise with its address. */
+    // what the siginfo has in the place of a value, or of an address
     static final int VALUE = at("value"), STATUS = VALUE, SYSCALL = VALUE, ARCH = VALUE + 4;
     static final int SI_PID = ADDR, SI_UID = ADDR + 4;
 
     static final int COMM_SIZE = 16;
     private static final int SCHED_FIFO = 1, SCHED_RR = 2, SCHED_DEADLINE = 6; // include/uapi/linux/sched.h
 
-    /** By the system calls that failed, as signals.bpf.c counts them. */
+    // by the system call that failed, as signals.bpf.c counts them
     static final int BY_PIDFD = 3;
-    private static final Cause[] FAILED =
-        {Cause.KILL, Cause.TKILL, Cause.QUEUE, Cause.KILL, Cause.TKILL, Cause.QUEUE};
+    private static final List<Cause> CALLS = List.of(Cause.KILL, Cause.TKILL, Cause.QUEUE);
 
     private static int at(String member) { return BpfObject.SIGNALS.types.offset("event", member); }
     private static int who(String member) { return BpfObject.SIGNALS.types.offset("who", member); }
@@ -427,7 +419,7 @@ final class Event {
         sent = take(TIME);
         time = sent + clock;
         failed = i32(RESULT) < 0;
-        cause = failed ? FAILED[i32(CODE)] : flag(HAS_INFO) ? causeByCode()
+        cause = failed ? CALLS.get(i32(CODE) % 3) : flag(HAS_INFO) ? causeByCode()
             : i32(CODE) == Signal.SI_USER ? causeWithoutInfo() : causeByKernel();
         if (!hasValue()) return;
         value = take(VALUE);
@@ -441,8 +433,6 @@ final class Event {
     }
 
     int i32(int member) { return fields.getInt(at + member); }
-    int target(int member) { return i32(TARGET + member); }
-    int sender(int member) { return i32(SENDER + member); }
     long i64(int member) { return fields.getLong(at + member); }
     boolean flag(int member) { return bytes[at + member] != 0; }
 
@@ -452,12 +442,6 @@ final class Event {
         return new String(bytes, start, end - start, UTF_8);
     }
 
-    /** The name of TARGET's or SENDER's process, where its thread has another; or else null. */
-    String process(int who) {
-        String process = name(who + PROCESS);
-        return process.equals(name(who + COMM)) ? null : process;
-    }
-
     // Why it was sent, as far as the record proves it: README's CAUSES says what each answer rests on.
 
     /** Codes of zero and below come from kill(2), tkill(2), rt_sigqueueinfo(2), or from timers and I/O. */
@@ -465,7 +449,7 @@ final class Event {
         int code = i32(CODE);
         if (code > 0) return causeByKernelsCode(i32(SIGNR), code);
         // a tracee puts a signal that it blocks back into the queue, as its tracer's
-        if (flag(TRACED) && isForRunningThread() && i32(SI_PID) != sender(NSPID)) return Cause.PTRACE;
+        if (flag(TRACED) && isForRunningThread() && i32(SI_PID) != i32(SENDER + NSPID)) return Cause.PTRACE;
         return switch (code) {
             case Signal.SI_USER -> {
                 killsHaveInfo |= flag(GROUP) && !flag(EXITING);
@@ -501,13 +485,14 @@ final class Event {
         return signr == Signal.SIGPIPE ? Cause.PIPE : signr == Signal.SIGXFSZ ? Cause.RLIMIT : Cause.KERNEL;
     }
 
-    /** SEND_SIG_PRIV: the kernel's own. Terminals, timers and limits address processes. */
+    /** SEND_SIG_PRIV: the kernel's own. Terminals, timers and limits address processes. OOM is a guess: see Tracer. */
     private Cause causeByKernel() {
         int signr = i32(SIGNR);
         if (!flag(GROUP)) return flag(TRACED) ? Cause.PTRACE : isNamespaceInit(TARGET)
             && signr == Signal.SIGKILL ? Cause.REBOOT : signr == Signal.SIGIO ? Cause.IO : Cause.KERNEL;
-        if (signr == Signal.SIGKILL && flag(EXITING) && isNamespaceInit(SENDER)) return Cause.NAMESPACE;
+        if (signr == Signal.SIGKILL && flag(EXITING)) return isNamespaceInit(SENDER) ? Cause.NAMESPACE : Cause.KERNEL;
         if (flag(CPU_LIMIT)) return Cause.RLIMIT;
+        if (signr == Signal.SIGKILL) return Cause.OOM;
         if (signr == Signal.SIGXCPU) return i32(POLICY) == SCHED_DEADLINE ? Cause.DEADLINE : Cause.RLIMIT;
         if (Signal.isIn(signr, Signal.TIMERS)) return Cause.TIMER;
         if (Signal.isIn(signr, Signal.TERMINALS)) return flag(EXITING) && !flag(LEADER) ? Cause.JOBCONTROL : Cause.TTY;
@@ -515,24 +500,12 @@ final class Event {
     }
 
     private boolean isNamespaceInit(int who) { return i32(who + NSPID) == 1 && i32(who + TGID) != 1; }
-    boolean isForRunningThread() { return !flag(GROUP) && i32(PID) == sender(TID); }
+    boolean isForRunningThread() { return !flag(GROUP) && i32(PID) == i32(SENDER + TID); }
 
-    /** SIGKILL to a process from the kernel itself. The end of a pid namespace looks so too, but its sender exits. */
-    boolean mayBeOom() {
-        return cause == Cause.KERNEL && i32(SIGNR) == Signal.SIGKILL && !flag(HAS_INFO)
-            && i32(CODE) == Signal.SI_KERNEL && flag(GROUP) && !flag(EXITING);
-    }
-
-    /** RLIMIT_RTTIME: the same, but for a real-time thread of that process. */
-    boolean mayBeRealTimeLimit() {
-        int policy = i32(POLICY);
-        return target(TGID) == sender(TGID) && (policy == SCHED_FIFO || policy == SCHED_RR);
-    }
-
-    /** The report of a child that a signal ended. */
-    boolean tellsOfDeath() {
-        int code = i32(CODE);
-        return cause == Cause.CHILD && (code == Signal.CLD_KILLED || code == Signal.CLD_DUMPED);
+    /** Not the OOM killer's, so RLIMIT_RTTIME's if it is for a real-time thread's own process. */
+    Cause withoutVictim() {
+        boolean realTime = i32(POLICY) == SCHED_FIFO || i32(POLICY) == SCHED_RR;
+        return realTime && i32(TARGET + TGID) == i32(SENDER + TGID) ? Cause.RLIMIT : Cause.KERNEL;
     }
 
     /** The codes that come with a union sigval. */
@@ -543,13 +516,17 @@ final class Event {
 
     Effect effect() { return Effect.ALL[bytes[at + EFFECT]]; }
 
-    /** A process ends: this one, or the child that it is told of. */
-    boolean isFatal() { return !failed && (effect() == Effect.KILLS || effect() == Effect.CORE || tellsOfDeath()); }
+    /** A signal ends a process: this one, or that of a child, of which it is the report. */
+    boolean isFatal() {
+        int code = i32(CODE);
+        if (cause == Cause.CHILD && (code == Signal.CLD_KILLED || code == Signal.CLD_DUMPED)) return true;
+        return !failed && (effect() == Effect.KILLS || effect() == Effect.CORE);
+    }
 
     /** The process that a report is about where the running task is another: its tracer, or its parent that exits. */
     int reported() {
-        if (cause != Cause.CHILD || i32(SI_PID) == sender(TGID) || i32(SI_PID) == sender(TID)) return 0;
-        return target(NSPID) == target(TGID) ? i32(SI_PID) : 0; // else it is an id in another namespace
+        if (cause != Cause.CHILD || i32(SI_PID) == i32(SENDER + TGID) || i32(SI_PID) == i32(SENDER + TID)) return 0;
+        return i32(TARGET + NSPID) == i32(TARGET + TGID) ? i32(SI_PID) : 0; // else it is an id in another namespace
     }
 }
 
@@ -592,7 +569,8 @@ final class Signal {
     static final int SI_SIGIO = -5, SI_TKILL = -6, POLL_HUP = 6, SYS_SECCOMP = 1, TRAP_PERF = 6;
     static final int CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_CONTINUED = 6;
 
-    private static final String[] NAMES = names();
+    private static final String[] NAMES = list("SIG", "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE "
+        + "ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS");
     private static final String[] RESULTS = "delivered ignored pending overflow lose_info".split(" ");
     private static final String[] SENDERS_CODES = list("SI_", "USER QUEUE TIMER MESGQ ASYNCIO SIGIO TKILL DETHREAD");
     private static final String[] POLL_CODES = list("POLL_", "IN OUT MSG ERR PRI HUP");
@@ -605,18 +583,27 @@ final class Signal {
         SIGCHLD, list("CLD_", "EXITED KILLED DUMPED TRAPPED STOPPED CONTINUED"),
         SIGSYS, list("SYS_", "SECCOMP USER_DISPATCH"));
 
+    /** include/uapi/linux/audit.h: AUDIT_ARCH_* */
+    private static final Map<Integer, String> ARCHES =
+        Map.of(0xC000003E, "x86_64", 0x40000003, "i386", 0xC00000B7, "aarch64", 0x40000028, "arm");
+
     static final long FAULTS = mask("SEGV,BUS,FPE,ILL,TRAP"), TIMERS = mask("ALRM,VTALRM,PROF");
     static final long TERMINALS = mask("HUP,INT,QUIT,TSTP,TTIN,TTOU,CONT,WINCH");
 
     /** What ends a process, or dumps its core, unless it is handled: all but these. */
     static final long FATAL = mask("^CHLD,CONT,STOP,TSTP,TTIN,TTOU,URG,WINCH");
 
-    /** Such as SIGKILL; null for a number that has no name. */
-    static String name(int signr) { return at(NAMES, signr); }
-    static String result(int result) { return at(RESULTS, result); }
+    /** Such as SIGKILL, or, as kill -l of bash, SIGRTMIN+1 and SIGRTMAX-1; null for a number that has no name. */
+    static String name(int signr) {
+        if (signr < 32 || signr > SIGRTMAX) return at(NAMES, signr - 1);
+        int from = signr < 50 ? SIGRTMIN : SIGRTMAX; // 32 and 33 are glibc's own
+        return (from == SIGRTMIN ? "SIGRTMIN" : "SIGRTMAX") + (signr == from ? "" : "%+d".formatted(signr - from));
+    }
 
     /** Such as KILL; a number that has no name stays one. */
     static String shortName(int signr) { return name(signr) != null ? name(signr).substring(3) : "" + signr; }
+
+    static String result(int result) { return at(RESULTS, result); }
 
     static String code(int signr, int code, Cause cause) {
         if (code == SI_KERNEL) return "SI_KERNEL";
@@ -625,16 +612,7 @@ final class Signal {
         return codes == null ? null : at(codes, code - 1);
     }
 
-    /** include/uapi/linux/audit.h: AUDIT_ARCH_* */
-    static String arch(int arch) {
-        return switch (arch) {
-            case 0xC000003E -> "x86_64";
-            case 0x40000003 -> "i386";
-            case 0xC00000B7 -> "aarch64";
-            case 0x40000028 -> "arm";
-            default -> Json.hex(arch & 0xFFFF_FFFFL);
-        };
-    }
+    static String arch(int arch) { return ARCHES.getOrDefault(arch, Json.hex(Integer.toUnsignedLong(arch))); }
 
     /** Bit n-1 for each signal n of a list such as {@code TERM,9,SIGRTMIN+1}; {@code ^LIST}: for all others. */
     static long mask(String list) {
@@ -650,20 +628,8 @@ final class Signal {
     private static int number(String name, String list) {
         String wanted = "SIG" + name.toUpperCase(Locale.ROOT).replaceFirst("^SIG", "");
         for (int n = 1; n <= SIGRTMAX; n++) // RTMIN+16 is RTMAX-14
-            if (name.equals("" + n) || wanted.equals(NAMES[n]) || wanted.equals("SIGRTMIN+" + (n - SIGRTMIN))) return n;
+            if (name.equals("" + n) || wanted.equals(name(n)) || wanted.equals("SIGRTMIN+" + (n - SIGRTMIN))) return n;
         throw Failure.usage("--signal " + list, "'" + name + "' is no signal; kill -l lists names and numbers");
-    }
-
-    /** As bash's kill -l: the upper half counts down from SIGRTMAX; 32 and 33 are glibc's own. */
-    private static String[] names() {
-        String[] names = Arrays.copyOf(list("SIG", "0 HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM "
-            + "TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"), SIGRTMAX + 1);
-        for (int n = 32; n < 50; n++) names[n] = "SIGRTMIN" + (n > SIGRTMIN ? "+" : "") + (n - SIGRTMIN);
-        for (int n = 50; n < SIGRTMAX; n++) names[n] = "SIGRTMAX" + (n - SIGRTMAX);
-        names[0] = null;
-        names[SIGRTMIN] = "SIGRTMIN";
-        names[SIGRTMAX] = "SIGRTMAX";
-        return names;
     }
 
     private static String[] list(String prefix, String names) {
@@ -678,11 +644,11 @@ final class Signal {
  * for a process that is older than this program, or gives itself another title, from /proc while it lives.
  */
 final class Processes {
-    private static final int MOST = 8 << 20;           // characters, in names and command lines: the newest stay
-    static final int CMDLINE_MAX = 1024;               // bytes
-    private static final long TICK = 10_000_000;       // ns: USER_HZ, by which /proc tells a start
-    static final long FRESH = 1_000_000_000;           // ns: no process is looked up in /proc more often
-    private static final int DEPTH = 16;               // of ancestors
+    private static final int MOST = 8 << 20;     // characters, in names and command lines: the newest stay
+    static final int CMDLINE_MAX = 1024;         // bytes
+    private static final long TICK = 10_000_000; // ns: USER_HZ, by which /proc tells a start
+    static final long FRESH = 1_000_000_000;     // ns: no process is looked up in /proc more often
+    private static final int DEPTH = 16;         // of ancestors
 
     // struct process in signals.bpf.c
     private static final int PID = at("process_pid"), START = at("process_start"), PPID = at("process_ppid");
@@ -695,21 +661,11 @@ final class Processes {
     private static final Pattern SCRIPT =
         Pattern.compile("^\\S*(?:sh|python[0-9.]*|perl|ruby|node|php)(?: -\\S+)* (?:\\S*/)?([^-/ ]\\S*)");
 
-    /** Its id may have been another's before; with its start, in ticks since boot, it is unique. */
-    static final class Process {
-        final int pid, ppid;
-        final long start;
-        final String name, cmdline; // null: not known
-        long seen;                  // in /proc, CLOCK_MONOTONIC, ns
-
-        Process(int pid, int ppid, long start, String name, String cmdline) {
-            this.pid = pid;
-            this.ppid = ppid;
-            this.start = start;
-            this.name = name;
-            this.cmdline = cmdline;
-        }
-
+    /**
+     * Its id may have been another's before; with its start, in ticks since boot, it is unique. A name or command line
+     * that is not known is null. It was last looked up in /proc at that CLOCK_MONOTONIC, ns.
+     */
+    record Process(int pid, int ppid, long start, String name, String cmdline, AtomicLong seen) {
         int size() { return 64 + (name == null ? 0 : name.length()) + (cmdline == null ? 0 : cmdline.length()); }
         boolean began(long nanoseconds) { return nanoseconds < 0 || nanoseconds / TICK == start; }
 
@@ -727,20 +683,21 @@ final class Processes {
     private final boolean hasProc = Kernel.isInInitialPidNamespace(); // else it shows other ids, or other processes
     private long size;
 
-    private void put(Process process) {
-        process.seen = System.nanoTime();
-        Process old = known.put(process.pid, process);
+    private Process put(int pid, int ppid, long start, String name, String cmdline) {
+        Process process = new Process(pid, ppid, start, name, cmdline, new AtomicLong(System.nanoTime()));
+        Process old = known.put(pid, process);
         size += process.size() - (old == null ? 0 : old.size());
         for (var oldest = known.values().iterator(); size > MOST; oldest.remove()) size -= oldest.next().size();
+        return process;
     }
 
     /** From a struct process, at the event's place. */
     void add(Event record) {
-        int pid = record.i32(PID), ppid = record.i32(PPID), cmdlineSize = record.i32(SIZE);
+        int ppid = record.i32(PPID), cmdlineSize = record.i32(SIZE);
         Process parent = known.get(ppid);
         String cmdline = cmdlineSize >= 0 ? cmdline(record.bytes, record.at + CMDLINE, cmdlineSize)
             : parent != null ? parent.cmdline : null;
-        put(new Process(pid, ppid, record.i64(START) / TICK, record.name(COMM), cmdline));
+        put(record.i32(PID), ppid, record.i64(START) / TICK, record.name(COMM), cmdline);
         if (cmdlineSize < 0) return;
         changes++;
         cgroups.path(record.i64(CGROUP)); // while there is one
@@ -768,24 +725,31 @@ final class Processes {
     /** The process of that id and start, CLOCK_BOOTTIME in ns; below zero: the one that has that id now. */
     Process of(int pid, long start) {
         Process process = known.get(pid);
-        boolean fresh = process != null && process.began(start) && System.nanoTime() - process.seen <= FRESH;
+        boolean fresh = process != null && process.began(start) && System.nanoTime() - process.seen.get() <= FRESH;
         if (!fresh) process = look(pid, start);
-        return process != null && process.began(start) ? process : new Process(pid, 0, start / TICK, null, null);
+        return process != null && process.began(start) ? process : unknown(pid, start / TICK);
     }
 
-    /** The process whose signal, or whose end, the event tells of: its sender, or the task that ran. */
-    Process sender(Event event) {
-        int reported = event.reported();
-        return reported != 0 ? of(reported, -1) : of(event.sender(Event.TGID), event.i64(Event.SENDER + Event.START));
+    private static Process unknown(int pid, long start) { return new Process(pid, 0, start, null, null, null); }
+
+    Party target(Event event) {
+        return event.failed ? new Party(asked(event), null, this) : new Party(event, Event.TARGET, this);
+    }
+
+    /** Whose signal it is, or whose end it tells of; or else the task that was running. */
+    Party sender(Event event) {
+        int pid = event.reported();
+        if (pid == 0) return new Party(event, Event.SENDER, this);
+        return new Party(of(pid, -1), Integer.toUnsignedLong(event.i32(Event.SI_UID)), this);
     }
 
     /** For whom a signal was that could not be sent, by the id that its sender used. */
-    Process asked(Event event) {
-        int pid = event.i32(Event.PID), sender = event.sender(Event.TGID);
+    private Process asked(Event event) {
+        int pid = event.i32(Event.PID), sender = event.i32(Event.SENDER + Event.TGID);
         Matcher pidfd = Pattern.compile("Pid:\\s*(-?\\d+)").matcher(Kernel.text("/proc/" + sender + "/fdinfo/" + pid));
         if (event.i32(Event.CODE) == Event.BY_PIDFD) pid = pidfd.find() ? Integer.parseInt(pidfd.group(1)) : -1;
-        boolean isOurs = pid > 0 && event.sender(Event.NSPID) == sender; // an id in its own namespace means another
-        return isOurs ? of(pid, -1) : new Process(pid, 0, 0, null, null);
+        boolean isOurs = pid > 0 && event.i32(Event.SENDER + Event.NSPID) == sender; // else it means another process
+        return isOurs ? of(pid, -1) : unknown(pid, 0);
     }
 
     /** Reads /proc, if it has a process of that id and start still; any, where start is below zero. What is known. */
@@ -793,20 +757,17 @@ final class Processes {
         String stat = hasProc ? Kernel.text("/proc/" + pid + "/stat") : "";
         String[] fields = stat.substring(stat.lastIndexOf(')') + 1).split(" "); // "", state, ppid, … starttime
         Process old = known.get(pid);
-        if (old != null) old.seen = System.nanoTime();
+        if (old != null) old.seen.set(System.nanoTime());
         if (fields.length < 21) return old;
         long began = Long.parseLong(fields[20]);
         if (start >= 0 && began != start / TICK) return old;
         byte[] bytes = Kernel.bytes("/proc/" + pid + "/cmdline", CMDLINE_MAX + 1); // it may claim gigabytes
         String cmdline = cmdline(bytes, 0, bytes.length);
-        boolean same = old != null && old.start == began;
-        if (cmdline == null && same) cmdline = old.cmdline; // a zombie has none
-        if (same && Objects.equals(cmdline, old.cmdline)) return old;
-        String name = stat.substring(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
-        Process found = new Process(pid, Integer.parseInt(fields[2]), began, name, cmdline);
-        put(found);
+        boolean same = cmdline == null || old != null && cmdline.equals(old.cmdline); // a zombie has none
+        if (same && old != null && old.start == began) return old;
         changes++;
-        return found;
+        String name = stat.substring(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+        return put(pid, Integer.parseInt(fields[2]), began, name, cmdline);
     }
 
     /** The parent of that id, if it is not a later process of the same id. */
@@ -821,6 +782,46 @@ final class Processes {
         while (parent != null && ancestors.size() < DEPTH && (parent = parent(parent.ppid, parent)) != null)
             ancestors.add(parent);
         return ancestors;
+    }
+}
+
+/** One side of a signal: the target, or the sender. What is not known, or says nothing new, is null. */
+final class Party {
+    final Processes.Process is, parent; // the latter only if more than its name is known
+    final int pid;
+    final String comm;                  // of the thread
+    String process, parentName, cgroup; // the process's name, if it is another than the thread's
+    Integer tid, ppid, nspid;
+    Long uid, loginuid;
+
+    /** As the record has it, in TARGET or SENDER. */
+    Party(Event event, int who, Processes processes) {
+        pid = event.i32(who + Event.TGID);
+        is = processes.of(pid, event.i64(who + Event.START));
+        parent = processes.parent(event.i32(who + Event.PPID), is);
+        comm = event.name(who + Event.COMM);
+        process = event.name(who + Event.PROCESS);
+        if (process.equals(comm)) process = null;
+        cgroup = processes.cgroups.path(event.i64(who + Event.CGROUP));
+        tid = event.i32(who + Event.TID);
+        uid = Integer.toUnsignedLong(event.i32(who + Event.UID));
+        if (event.i32(who + Event.LOGINUID) != -1) loginuid = Integer.toUnsignedLong(event.i32(who + Event.LOGINUID));
+        if (event.i32(who + Event.NSPID) != pid) nspid = event.i32(who + Event.NSPID);
+        if (pid <= (who == Event.TARGET ? 1 : 0)) return; // the kernel's own is the parent
+        ppid = event.i32(who + Event.PPID);
+        parentName = event.name(who + Event.PARENT);
+    }
+
+    /** One of whom the record has just the id. */
+    Party(Processes.Process process, Long uid, Processes processes) {
+        is = process;
+        parent = processes.parent(is.ppid(), is);
+        pid = is.pid();
+        comm = is.name();
+        this.uid = uid;
+        if (parent == null) return;
+        ppid = is.ppid();
+        parentName = parent.name();
     }
 }
 
@@ -847,7 +848,7 @@ final class Json {
     }
 
     /** RFC 3339 in UTC, with all nine digits of the nanoseconds: each line has its own time here. */
-    private static final String TIME = "1970-01-01T00:00:00.000000000Z";
+    static final String TIME = "1970-01-01T00:00:00.000000000Z";
     private static final int TIME_FRACTION = TIME.indexOf('.') + 1, FRACTION_DIGITS = 9;
 
     final byte[] text = new byte[Backlog.BLOCK_SIZE]; // whole lines
@@ -877,10 +878,9 @@ final class Json {
 
     /** Writes the line that tells of signals unrecorded: {@code {"dropped":9,"most":{"pid":671,…}}}. */
     void encode(Flood flood) {
-        number("pid", flood.pid()).string("comm", flood.comm()).number("uid", flood.uid()).number("signr", flood.signr());
-        draft.setCharAt(0, '{');
-        draft.insert(0, "{\"dropped\":" + flood.signals() + ",\"most\":").append('}');
-        put(draft.toString().getBytes(UTF_8)).end();
+        draft.append("{\"dropped\":").append(flood.signals()).append(",\"most\":{");
+        key("pid", flood.pid()).key("comm", flood.comm()).key("uid", flood.uid()).key("signr", flood.signr());
+        put(draft.append('}').toString().getBytes(UTF_8)).end();
         draft.setLength(0);
     }
 
@@ -891,11 +891,10 @@ final class Json {
             put(PID).number(pid).put(SIGNR).number(signr).end();
             return;
         }
-        Memo target = targets[Math.floorMod(pid + 5 * signr, MEMOS)], sender = senders[event.sender(Event.TID) % MEMOS];
-        if (event.failed) failed(event, target);
-        else if (target.differs(event, processes)) target(event, target);
-        if (event.reported() != 0) reported(event, sender);
-        else if (sender.differs(event, processes)) sender(event, sender);
+        Memo target = targets[Math.floorMod(pid + 5 * signr, MEMOS)];
+        Memo sender = senders[event.i32(Event.SENDER + Event.TID) % MEMOS];
+        if (event.failed || target.differs(event, processes)) target(event, target);
+        if (event.reported() != 0 || sender.differs(event, processes)) sender(event, sender);
         int start = size;
         if (event.isFatal() || event.effect() == Effect.STOPS) vital.add(new Vital(start, event.isFatal()));
         put(target.text).time(start + target.timeAt, event.time);
@@ -904,100 +903,57 @@ final class Json {
     }
 
     private void target(Event event, Memo memo) {
+        Party target = processes.target(event);
         int signr = event.i32(Event.SIGNR), code = event.i32(Event.CODE), result = event.i32(Event.RESULT);
-        int tgid = event.target(Event.TGID), nspid = event.target(Event.NSPID);
-        begin(event.i32(Event.PID), signr, memo);
-        string("comm", event.name(Event.TARGET + Event.COMM)).number("tgid", tgid);
-        string("process", event.process(Event.TARGET));
-        string("cmdline", processes.of(tgid, event.i64(Event.TARGET + Event.START)).cmdline);
-        number("uid", Integer.toUnsignedLong(event.target(Event.UID)));
-        if (tgid > 1) number("ppid", event.target(Event.PPID));
-        if (tgid > 1) string("parent", event.name(Event.TARGET + Event.PARENT));
-        if (nspid != tgid) number("nspid", nspid);
-        string("cgroup", processes.cgroups.path(event.i64(Event.TARGET + Event.CGROUP)));
-        string("cause", event.cause.word).name("code", Signal.code(signr, code, event.cause), code);
-        name("result", Signal.result(result), result).string("effect", event.effect().word);
-        draft.append(",\"group\":").append(event.flag(Event.GROUP));
-        if (event.cause == Cause.PDEATH && event.flag(Event.ALIVE)) draft.append(",\"thread\":true");
-        if (event.cause == Cause.CHILD) number("status", event.i32(Event.STATUS));
-        if (event.cause == Cause.FAULT && code != Signal.SI_KERNEL) string("addr", hex(event.i64(Event.ADDR)));
-        if (event.cause == Cause.SECCOMP || event.cause == Cause.DISPATCH)
-            number("syscall", event.i32(Event.SYSCALL)).string("arch", Signal.arch(event.i32(Event.ARCH)));
+        boolean sys = event.cause == Cause.SECCOMP || event.cause == Cause.DISPATCH;
+        draft.append('{');
+        key("pid", event.failed ? target.pid : target.tid);
+        key("signr", signr).key("signal", Signal.name(signr), signr).key("time", TIME);
+        if (event.failed) {
+            key("process", target.comm).key("cause", event.cause.word).key("result", Kernel.errnoName(-result));
+        } else {
+            key("comm", target.comm).key("tgid", target.pid).key("process", target.process);
+            key("cmdline", target.is.cmdline()).key("uid", target.uid).key("ppid", target.ppid);
+            key("parent", target.parentName).key("nspid", target.nspid).key("cgroup", target.cgroup);
+            key("cause", event.cause.word).key("code", Signal.code(signr, code, event.cause), code);
+            key("result", Signal.result(result), result).key("effect", event.effect().word);
+            key("group", event.flag(Event.GROUP));
+        }
+        if (event.cause == Cause.PDEATH && event.flag(Event.ALIVE)) key("thread", true);
+        if (event.cause == Cause.CHILD) key("status", event.i32(Event.STATUS));
+        if (event.cause == Cause.FAULT && code != Signal.SI_KERNEL) key("addr", hex(event.i64(Event.ADDR)));
+        if (sys) key("syscall", event.i32(Event.SYSCALL)).key("arch", Signal.arch(event.i32(Event.ARCH)));
         memo.keep(event, processes, draft);
     }
 
-    /** What somebody asked for in vain. */
-    private void failed(Event event, Memo memo) {
-        Processes.Process asked = processes.asked(event);
-        begin(asked.pid, event.i32(Event.SIGNR), memo);
-        string("process", asked.name).string("cause", event.cause.word);
-        string("result", Kernel.errnoName(-event.i32(Event.RESULT)));
-        memo.keep(event, processes, draft);
-    }
-
-    private void begin(int pid, int signr, Memo memo) {
-        draft.append("{\"pid\":").append(pid);
-        number("signr", signr).name("signal", Signal.name(signr), signr).string("time", TIME);
-        memo.timeAt = draft.length() - TIME.length() - 1;
-    }
-
-    /** Who sent it, or who was running. */
+    /** Who sent it, whom a report is about, or who was running. */
     private void sender(Event event, Memo memo) {
-        int pid = event.sender(Event.TGID), loginuid = event.sender(Event.LOGINUID);
-        int nspid = event.sender(Event.NSPID);
-        Processes.Process process = processes.sender(event);
-        number("pid", pid).number("tid", event.sender(Event.TID));
-        number("uid", Integer.toUnsignedLong(event.sender(Event.UID)));
-        if (loginuid != -1) number("loginuid", Integer.toUnsignedLong(loginuid));
-        string("comm", event.name(Event.SENDER + Event.COMM)).string("process", event.process(Event.SENDER));
-        string("cmdline", process.cmdline);
-        int ppid = event.sender(Event.PPID);
-        if (pid > 0) parents(ppid, event.name(Event.SENDER + Event.PARENT), processes.parent(ppid, process));
-        if (nspid != pid) number("nspid", nspid);
-        string("cgroup", processes.cgroups.path(event.i64(Event.SENDER + Event.CGROUP)));
-        keepSender(event, memo);
-    }
-
-    /** Whom a report is about, where that is not the running task. */
-    private void reported(Event event, Memo memo) {
-        Processes.Process process = processes.sender(event);
-        number("pid", process.pid).number("uid", Integer.toUnsignedLong(event.i32(Event.SI_UID)));
-        string("comm", process.name).string("cmdline", process.cmdline);
-        Processes.Process parent = processes.parent(process.ppid, process);
-        if (parent != null) parents(process.ppid, parent.name, parent);
-        keepSender(event, memo);
-    }
-
-    private void parents(int ppid, String name, Processes.Process parent) {
-        number("ppid", ppid).string("parent", name).string("parent_cmdline", parent == null ? null : parent.cmdline);
-        ancestors(processes.ancestors(parent));
-    }
-
-    private void keepSender(Event event, Memo memo) {
-        draft.setCharAt(0, '{');
-        draft.insert(0, event.cause.sent ? ",\"sender\":" : ",\"context\":").append('}');
+        Party sender = processes.sender(event);
+        draft.append(event.cause.sent ? ",\"sender\":{" : ",\"context\":{");
+        key("pid", sender.pid).key("tid", sender.tid).key("uid", sender.uid).key("loginuid", sender.loginuid);
+        key("comm", sender.comm).key("process", sender.process).key("cmdline", sender.is.cmdline());
+        key("ppid", sender.ppid).key("parent", sender.parentName);
+        if (sender.parent != null) key("parent_cmdline", sender.parent.cmdline());
+        if (sender.ppid != null) key("ancestors", processes.ancestors(sender.parent));
+        key("nspid", sender.nspid).key("cgroup", sender.cgroup);
+        draft.append('}');
         memo.keep(event, processes, draft);
     }
 
-    private void ancestors(List<Processes.Process> ancestors) {
-        for (int i = 0; i < ancestors.size(); i++)
-            draft.append(i == 0 ? ",\"ancestors\":[\"" : ",\"").append(Text.json("" + ancestors.get(i))).append('"');
-        if (!ancestors.isEmpty()) draft.append(']');
-    }
+    private Json key(String key, Object name, Object number) { return key(key, name != null ? name : number); }
 
-    private Json number(String key, long value) {
-        draft.append(",\"").append(key).append("\":").append(value);
+    private Json key(String key, Object value) {
+        if (value == null || value instanceof List<?> list && list.isEmpty()) return this;
+        if (draft.charAt(draft.length() - 1) != '{') draft.append(',');
+        draft.append('"').append(key).append("\":");
+        if (value instanceof String text) draft.append(quote(text));
+        else if (value instanceof List<?> list) draft.append(list.stream().map(Json::quote)
+            .collect(Collectors.joining(",", "[", "]")));
+        else draft.append(value);
         return this;
     }
 
-    private Json string(String key, String value) {
-        if (value != null) draft.append(",\"").append(key).append("\":\"").append(Text.json(value)).append('"');
-        return this;
-    }
-
-    private Json name(String key, String name, int number) {
-        return name != null ? string(key, name) : number(key, number);
-    }
+    private static String quote(Object text) { return '"' + Text.json(text.toString()) + '"'; }
 
     /** As a string: to many readers, JSON's numbers are doubles. */
     static String hex(long address) { return "0x" + Long.toHexString(address); }
@@ -1072,6 +1028,7 @@ final class Memo {
         changes = processes.changes;
         made = event.sent;
         System.arraycopy(event.bytes, event.at + from, part, 0, part.length);
+        timeAt = draft.indexOf(Json.TIME);
         text = draft.toString().getBytes(UTF_8);
         draft.setLength(0);
     }
@@ -1081,29 +1038,16 @@ final class Memo {
 final class Text {
     private static final String ELLIPSIS = Output.CHARSET.newEncoder().canEncode('…') ? "…" : "~";
 
-    /** Letters, symbols and marks that show nothing, though Unicode counts them as visible. */
-    private static final String UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0";
+    /** Controls, formats, what is unassigned, spaces; and what Unicode counts as visible, though it shows nothing. */
+    private static final Pattern UNSEEN = Pattern.compile("[[^ -~]&&[\\p{C}\\p{Z}"
+        + "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0]]");
 
     /** As in a JSON string: what would move a cursor, turn text around or stay unseen becomes \\uXXXX. */
     static String json(String text) { return harmless(text.replace("\\", "\\\\").replace("\"", "\\\"")); }
 
     static String harmless(String text) {
-        StringBuilder out = new StringBuilder(text.length());
-        for (int i = 0, c; i < text.length(); i += Character.charCount(c)) {
-            c = text.codePointAt(i);
-            if (isVisible(c)) out.appendCodePoint(c);
-            else for (char unit : Character.toChars(c)) out.append("\\u").append(HexFormat.of().toHexDigits(unit));
-        }
-        return out.toString();
-    }
-
-    private static boolean isVisible(int c) {
-        if (c >= ' ' && c <= '~') return true;
-        return switch (Character.getType(c)) {
-            case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE, Character.UNASSIGNED,
-                Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR, Character.SPACE_SEPARATOR -> false;
-            default -> UNSEEN.indexOf(c) < 0 && (c < 0xFE00 || c > 0xFE0F); // these choose a glyph's variant
-        };
+        return UNSEEN.matcher(text).replaceAll(unseen -> unseen.group().chars()
+            .mapToObj(unit -> "\\\\u" + HexFormat.of().toHexDigits((char) unit)).collect(Collectors.joining()));
     }
 
     /** Two for East Asia's letters and for emoji, none for accents. */
@@ -1219,66 +1163,49 @@ final class Table {
 
     void add(Flood flood) {
         Output.OUT.print("-- " + flood.signals() + " signals are missing: the ring buffer was full, most of it with "
-            + Signal.shortName(flood.signr()) + " from " + name("" + flood.comm()) + "[" + flood.pid() + "]\n");
+            + Signal.shortName(flood.signr()) + " from " + name(flood.comm()) + "[" + flood.pid() + "]\n");
     }
 
     void add(Event event) {
         if (Output.OUT.isFull()) return;
-        int signr = event.i32(Event.SIGNR);
+        Party target = processes.target(event), sender = processes.sender(event);
         boolean sent = event.cause.sent, fatal = event.isFatal();
-        Processes.Process sender = processes.sender(event);
-        String name = event.reported() != 0 ? name("" + sender.name) : name(event, Event.SENDER);
-        row(fatal ? RED : "", origin(event, sender) + (sent ? "" : ")"),
-            clock.format(Instant.ofEpochSecond(0, event.time)), fatal ? "!!" : "", Signal.shortName(signr),
-            event.failed ? asked(event) : target(event), why(event),
-            (sent ? "" : "(") + name + "[" + sender.pid + "]");
-    }
-
-    private String asked(Event event) {
-        Processes.Process asked = processes.asked(event);
-        return name(asked.name == null ? "" : asked.name) + "[" + asked.pid + "]";
-    }
-
-    /** {@code nginx: worker:log[671/673]@nginx.service}: its process, where it has another name the thread, ids. */
-    private String target(Event event) {
-        int pid = event.i32(Event.PID), tgid = event.target(Event.TGID);
-        return name(event, Event.TARGET) + "[" + tgid + (pid == tgid ? "" : "/" + pid) + "]"
-            + unit(processes.cgroups.path(event.i64(Event.TARGET + Event.CGROUP)));
+        String thread = target.tid == null || target.tid == target.pid ? "" : "/" + target.tid;
+        row(fatal ? RED : "", origin(sender) + (sent ? "" : ")"), clock.format(Instant.ofEpochSecond(0, event.time)),
+            fatal ? "!!" : "", Signal.shortName(event.i32(Event.SIGNR)),
+            name(target) + "[" + target.pid + thread + "]" + unit(target.cgroup),
+            why(event), (sent ? "" : "(") + name(sender) + "[" + sender.pid + "]");
     }
 
     /** {@code root < sh[9033] < cron[812]: kill -9 9205 ← sh nightly.sh}, as what anybody may claim stands last. */
-    private String origin(Event event, Processes.Process sender) {
-        boolean reported = event.reported() != 0;
-        String uid = Integer.toUnsignedString(reported ? event.i32(Event.SI_UID) : event.sender(Event.UID));
-        int ppid = reported ? sender.ppid : event.sender(Event.PPID);
-        Processes.Process parent = processes.parent(ppid, sender);
-        List<Processes.Process> above = processes.ancestors(parent);
-        above.removeIf(each -> each.pid == 1); // everybody's
-        if (parent != null) above.addFirst(parent);
-        StringBuilder origin = new StringBuilder(" " + users.getOrDefault(uid, uid));
-        if (parent == null && ppid > 0 && sender.pid > 0)
-            origin.append(" < ").append(name(event.name(Event.SENDER + Event.PARENT))).append("[" + ppid + "]");
+    private String origin(Party sender) {
+        List<Processes.Process> above = processes.ancestors(sender.parent);
+        above.removeIf(each -> each.pid() == 1); // everybody's
+        if (sender.parent != null) above.addFirst(sender.parent);
+        StringBuilder origin = new StringBuilder(" " + users.getOrDefault("" + sender.uid, "" + sender.uid));
+        if (sender.parent == null && sender.ppid != null && sender.ppid > 0)
+            origin.append(" < " + name(sender.parentName) + "[" + sender.ppid + "]");
         int most = columns() < WIDE ? 1 : terminal ? 2 : ANCESTORS; // the command lines want some room, too
         for (var each : above.subList(0, Math.min(most, above.size())))
-            origin.append(" < ").append(name(each.name)).append("[" + each.pid + "]");
-        String before = sender.cmdline;
-        if (before != null) origin.append(": ").append(Text.harmless(before));
+            origin.append(" < " + name(each.name()) + "[" + each.pid() + "]");
+        String before = sender.is.cmdline();
+        if (before != null) origin.append(": " + Text.harmless(before));
         for (var each : above.subList(0, Math.min(CLAIMS, above.size()))) {
-            if (each.cmdline != null && !each.cmdline.equals(before))
-                origin.append(FROM).append(Text.harmless(each.cmdline));
-            before = each.cmdline;
+            String claim = each.cmdline();
+            if (claim != null && !claim.equals(before)) origin.append(FROM + Text.harmless(claim));
+            before = claim;
         }
         return origin.toString();
     }
 
-    private static String name(Event event, int who) {
-        String process = event.process(who), comm = name(event.name(who + Event.COMM));
-        return process == null ? comm : name(process) + ":" + comm;
+    /** {@code nginx: worker:log}: its process's, where its thread has another. */
+    private static String name(Party party) {
+        return (party.process == null ? "" : name(party.process) + ":") + name(party.comm);
     }
 
     /** Without brackets of its own, which would pass for those around a process id. */
     private static String name(String name) {
-        return Text.harmless(name).replace("[", "\\u005b").replace("]", "\\u005d");
+        return name == null ? "" : Text.harmless(name).replace("[", "\\u005b").replace("]", "\\u005d");
     }
 
     /** {@code @nginx.service}, or the first twelve digits of a container's name; nothing in the root cgroup. */
@@ -1818,13 +1745,13 @@ final class Tracer {
         if (event.at < 0) return null;
         if (brief) return event;
         event.read(clock);
-        if (event.mayBeOom()) event.cause = isVictim(event.i32(Event.PID), event.sent) ? Cause.OOM
-            : event.mayBeRealTimeLimit() ? Cause.RLIMIT : Cause.KERNEL;
+        if (event.cause == Cause.OOM && !isVictim(event)) event.cause = event.withoutVictim();
         return event;
     }
 
     /** The OOM killer sends first and marks its victim right after: it may be about to do so, and is waited for. */
-    private boolean isVictim(int pid, long sent) {
+    private boolean isVictim(Event killed) {
+        long sent = killed.sent, pid = killed.i32(Event.PID);
         long until = Math.min(sent, System.nanoTime()) + MARKED_WITHIN; // in a time namespace, sent may be far ahead
         while (true) {
             boolean late = System.nanoTime() > until;
@@ -1863,7 +1790,7 @@ final class Tracer {
         long suspect = (long) COUNTER.getOpaque(shared, SUSPECT);
         COUNTER.setOpaque(shared, VOTES, 0L);
         int pid = (int) suspect >>> 8;
-        return new Flood(signals, pid, processes.of(pid, -1).name, suspect >>> 32, (int) suspect & 0xFF);
+        return new Flood(signals, pid, processes.of(pid, -1).name(), suspect >>> 32, (int) suspect & 0xFF);
     }
 }
 
