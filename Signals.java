@@ -61,6 +61,9 @@ public final class Signals {
             Options options = new Options(arguments);
             if (options.answer == null) new Signals(options).serve();
             else Output.OUT.print(options.answer);
+        } catch (InvalidPathException e) {
+            String hint = "no path in this locale's character set, see locale(1)";
+            Failure.tell(Failure.usage("--socket " + e.getInput(), hint));
         } catch (Throwable e) {
             Failure.tell(e);
         }
@@ -108,19 +111,16 @@ public final class Signals {
             int records = tell();
             if (lingered) hot = records >= HOT;
             lingered = hot && !more;
-            if (more) server.poll(0, Server.NO_RING);
-            else if (hot) server.poll(LINGER, Server.NO_RING);
-            else hot = sleep();
+            if (more || hot) {
+                server.poll(more ? 0 : LINGER, Server.NO_RING);
+                continue;
+            }
+            long asleep = System.nanoTime();
+            tracer.park(true); // ppoll(2) looks at the ring once more before it sleeps
+            server.poll(Server.FOREVER, tracer.ring.fd);
+            tracer.park(false);
+            hot = System.nanoTime() - asleep < LINGER;
         }
-    }
-
-    /** Sleeps until a record comes or a client wants something; true if it was woken so soon that more may follow. */
-    private boolean sleep() {
-        long asleep = System.nanoTime();
-        tracer.park(true); // ppoll(2) looks at the ring once more before it sleeps
-        server.poll(Server.FOREVER, tracer.ring.fd);
-        tracer.park(false);
-        return System.nanoTime() - asleep < LINGER;
     }
 
     /** A line to everybody for each of the records copied last; returns how many they were. */
@@ -197,7 +197,7 @@ final class Options {
                 case "--fatal" -> fatal = true;
                 case "--failed" -> failed = true;
                 case "--print" -> print = true;
-                case "--socket" -> socket = path("--socket");
+                case "--socket" -> socket = Path.of(value("--socket"));
                 case "--group" -> group = value("--group");
                 case "--short" -> brief = true;
                 case "--ring" -> ring = size("--ring");
@@ -229,15 +229,6 @@ final class Options {
         if (value == null || value.isEmpty()) throw Failure.usage(option, "it needs a value; --help tells which");
         if (!given.add(option)) throw Failure.usage(option + " " + value, "it can be given only once");
         return value;
-    }
-
-    private Path path(String option) {
-        String path = value(option);
-        try {
-            return Path.of(path);
-        } catch (InvalidPathException e) {
-            throw Failure.usage(option + " " + path, "no path in this locale's character set, see locale(1)");
-        }
     }
 
     private void add(List<Who> list, String option) {
@@ -450,11 +441,10 @@ final class Event {
         if (code > 0) return causeByKernelsCode(i32(SIGNR), code);
         // a tracee puts a signal that it blocks back into the queue, as its tracer's
         if (flag(TRACED) && isForRunningThread() && i32(SI_PID) != i32(SENDER + NSPID)) return Cause.PTRACE;
+        boolean kill = code == Signal.SI_USER && flag(GROUP) && !flag(EXITING);
+        killsHaveInfo |= kill;
         return switch (code) {
-            case Signal.SI_USER -> {
-                killsHaveInfo |= flag(GROUP) && !flag(EXITING);
-                yield flag(GROUP) && !flag(EXITING) ? Cause.KILL : Cause.KERNEL;
-            }
+            case Signal.SI_USER -> kill ? Cause.KILL : Cause.KERNEL;
             case Signal.SI_TKILL -> Cause.TKILL;
             case Signal.SI_TIMER -> Cause.TIMER;
             case Signal.SI_SIGIO, Signal.SI_ASYNCIO, Signal.SI_MESGQ -> Cause.IO;
@@ -639,10 +629,7 @@ final class Signal {
     private static String at(String[] list, int i) { return i >= 0 && i < list.length ? list[i] : null; }
 }
 
-/**
- * Who everybody is: names that outlast their processes. They come from the kernel's records of fork(2) and execve(2);
- * for a process that is older than this program, or gives itself another title, from /proc while it lives.
- */
+/** Names that outlast their processes: from records of fork(2) and execve(2), or from /proc while a process lives. */
 final class Processes {
     private static final int MOST = 8 << 20;     // characters, in names and command lines: the newest stay
     static final int CMDLINE_MAX = 1024;         // bytes
@@ -661,10 +648,7 @@ final class Processes {
     private static final Pattern SCRIPT =
         Pattern.compile("^\\S*(?:sh|python[0-9.]*|perl|ruby|node|php)(?: -\\S+)* (?:\\S*/)?([^-/ ]\\S*)");
 
-    /**
-     * Its id may have been another's before; with its start, in ticks since boot, it is unique. A name or command line
-     * that is not known is null. It was last looked up in /proc at that CLOCK_MONOTONIC, ns.
-     */
+    /** Unique by id and start, in ticks since boot. Null: not known. It was looked up in /proc at that time, ns. */
     record Process(int pid, int ppid, long start, String name, String cmdline, AtomicLong seen) {
         int size() { return 64 + (name == null ? 0 : name.length()) + (cmdline == null ? 0 : cmdline.length()); }
         boolean began(long nanoseconds) { return nanoseconds < 0 || nanoseconds / TICK == start; }
@@ -828,11 +812,7 @@ final class Party {
 // §3 ── The line and the table ───────────────────────────────────────────────────────────────────────────────────────
 // From events to lines of JSON, strict whatever a process calls itself, and to rows for a person.
 
-/**
- * Lines of JSON, in bytes, until clear(). A key without a value is left out.
- *
- * Hot path: no locks, no logging, no allocation while target and sender stay the same, as they do in a storm.
- */
+/** Lines of JSON. Hot path: no locks, no logging, no allocation while target and sender are the same, as in a storm. */
 final class Json {
     // The longest line: two cgroups' paths and three command lines of nothing but escapes, six bytes for one.
     private static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + 3 * Processes.CMDLINE_MAX) + 4096;
@@ -859,7 +839,7 @@ final class Json {
     private final StringBuilder draft = new StringBuilder();
     private final Processes processes;
     private final Memo[] targets = new Memo[MEMOS], senders = new Memo[MEMOS]; // by the low bits of a thread's id
-    private long second; // since the epoch: the one that date tells
+    private long second; // the one that date tells, ns since the epoch
     private byte[] date = ascii(TIME);
 
     Json(boolean brief, Processes processes) {
@@ -972,11 +952,11 @@ final class Json {
     }
 
     private void time(int at, long time) {
-        long nanoseconds = time - second * 1_000_000_000;
+        long nanoseconds = time - second;
         if (nanoseconds < 0 || nanoseconds >= 1_000_000_000) {
-            second = Math.floorDiv(time, 1_000_000_000L);
-            date = ascii("" + Instant.ofEpochSecond(second));
-            nanoseconds = time - second * 1_000_000_000;
+            nanoseconds = Math.floorMod(time, 1_000_000_000L);
+            second = time - nanoseconds;
+            date = ascii("" + Instant.ofEpochSecond(0, second));
         }
         System.arraycopy(date, 0, text, at, TIME_FRACTION - 1);
         digits(at + TIME_FRACTION + FRACTION_DIGITS, (int) nanoseconds, FRACTION_DIGITS);
@@ -1004,7 +984,7 @@ final class Json {
 
 /** The text of a part of the record. It is used again while that part stays the same, as it does in a storm. */
 final class Memo {
-    private final int from, to; // the part
+    private final int from;    // the part's place
     private final byte[] part;
     private Cause cause;
     private int changes;
@@ -1014,13 +994,12 @@ final class Memo {
 
     Memo(int from, int to) {
         this.from = from;
-        this.to = to;
         part = new byte[to - from];
     }
 
     boolean differs(Event event, Processes processes) {
         return event.cause != cause || processes.changes != changes || event.sent - made > Processes.FRESH
-            || !Arrays.equals(event.bytes, event.at + from, event.at + to, part, 0, part.length);
+            || !Arrays.equals(event.bytes, event.at + from, event.at + from + part.length, part, 0, part.length);
     }
 
     void keep(Event event, Processes processes, StringBuilder draft) {
@@ -1038,6 +1017,10 @@ final class Memo {
 final class Text {
     private static final String ELLIPSIS = Output.CHARSET.newEncoder().canEncode('…') ? "…" : "~";
 
+    /** Where wide letters begin and end, in turns. */
+    private static final int[] WIDE = {0x1100, 0x1160, 0x2E80, 0xA4D0, 0xAC00, 0xD7A4, 0xF900, 0xFB00, 0xFE30, 0xFE70,
+        0xFF00, 0xFF61, 0xFFE0, 0xFFE7, 0x1F300, 0x1FB00, 0x20000, 0x3FFFE};
+
     /** Controls, formats, what is unassigned, spaces; and what Unicode counts as visible, though it shows nothing. */
     private static final Pattern UNSEEN = Pattern.compile("[[^ -~]&&[\\p{C}\\p{Z}"
         + "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0]]");
@@ -1050,16 +1033,14 @@ final class Text {
             .mapToObj(unit -> "\\\\u" + HexFormat.of().toHexDigits((char) unit)).collect(Collectors.joining()));
     }
 
-    /** Two for East Asia's letters and for emoji, none for accents. */
+    /** East Asia's letters and emoji take two, accents none. */
     static int columns(String text) { return text.codePoints().map(Text::columns).sum(); }
 
     private static int columns(int c) {
-        int type = Character.getType(c);
+        int type = Character.getType(c), i = 0;
         if (type == Character.NON_SPACING_MARK || type == Character.ENCLOSING_MARK) return 0;
-        boolean wide = c >= 0x1100 && c <= 0x115F || c >= 0x2E80 && c <= 0xA4CF || c >= 0xAC00 && c <= 0xD7A3
-            || c >= 0xF900 && c <= 0xFAFF || c >= 0xFE30 && c <= 0xFE6F || c >= 0xFF00 && c <= 0xFF60
-            || c >= 0xFFE0 && c <= 0xFFE6 || c >= 0x1F300 && c <= 0x1FAFF || c >= 0x20000 && c <= 0x3FFFD;
-        return wide || Character.isEmojiPresentation(c) ? 2 : 1;
+        while (i < WIDE.length && c >= WIDE[i]) i++;
+        return i % 2 == 1 || Character.isEmojiPresentation(c) ? 2 : 1;
     }
 
     /** So much of it as fits into that many columns, with an ellipsis where it was cut. */
@@ -1100,11 +1081,9 @@ final class Cgroups {
     /** Those that there are: most are told of when they have gone, with all that was in them. */
     void scan() {
         if (MOUNT.isEmpty()) return; // as a path, that is the current folder
-        try (var folders = Files.walk(Path.of(MOUNT))) {
-            for (var each = folders.filter(Files::isDirectory).iterator(); each.hasNext();) {
-                Path folder = each.next();
+        try (var folders = Files.find(Path.of(MOUNT), Integer.MAX_VALUE, (_, file) -> file.isDirectory())) {
+            for (Path folder : (Iterable<Path>) folders::iterator)
                 paths.put((long) Files.getAttribute(folder, "unix:ino"), name("" + folder));
-            }
         } catch (IOException | UncheckedIOException e) {
             Log.debug("cgroups: " + e); // some went while they were read
         }
@@ -1131,11 +1110,7 @@ final class Cgroups {
     }
 }
 
-/**
- * The same signals for a person, on standard output. All rows have the same columns, so no name makes the table drift;
- * the command line stands last, so it cannot pass for anything else. On a terminal, names are cut to fit, and process
- * ids never.
- */
+/** The same for a person, in columns. On a terminal, names are cut to fit, and process ids never. */
 final class Table {
     private static final String RED = "\u001b[1;31m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
 
@@ -1152,7 +1127,8 @@ final class Table {
     private final boolean colour = terminal && System.getenv().getOrDefault("NO_COLOR", "").isEmpty()
         && !"dumb".equals(System.getenv("TERM"));
     private final DateTimeFormatter clock = DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneOffset.UTC);
-    private final Map<String, String> users = users();
+    private final Map<String, String> users = Kernel.text("/etc/passwd").lines().map(line -> line.split(":"))
+        .filter(user -> user.length > 2).collect(Collectors.toMap(user -> user[2], user -> user[0], (name, _) -> name));
 
     private final Processes processes;
 
@@ -1228,16 +1204,6 @@ final class Table {
             default -> shown;
         } + (event.cause == Cause.CHILD ? "" : TO
             + (event.failed ? Kernel.errnoName(-event.i32(Event.RESULT)) : event.effect().word));
-    }
-
-    /** Names by number, as passwd(5) has them now. */
-    private static Map<String, String> users() {
-        Map<String, String> users = new HashMap<>();
-        for (String line : Kernel.text("/etc/passwd").split("\n")) {
-            String[] fields = line.split(":");
-            if (fields.length > 2) users.putIfAbsent(fields[2], fields[0]);
-        }
-        return users;
     }
 
     private void row(String style, String rest, String... cells) {
@@ -1386,14 +1352,11 @@ final class Client {
     /** The backlog, which has nothing more for anybody, uses its block again from the start. */
     void rewind() { offset = 0; }
 
-    /**
-     * Before a block is overwritten: who stands in it keeps the rest of a line begun, and vital lines. Stops get half the
-     * room, as anybody can flood with them.
-     */
+    /** Before a block is overwritten. Stops get just half the room of what is kept, as anybody can flood with them. */
     void leave(Backlog.Block old) {
         if (block != old) return;
         int start = offset == 0 ? 0 : old.lineEnd(offset - 1);
-        if (start > offset) keep(old, offset, start);
+        if (start > offset) keep(old, offset, start); // the rest of a line begun
         lost += start == 0 ? old.lines : old.linesFrom(start);
         for (Vital line : old.vital) {
             if (line.at() < start || keptSize > (line.fatal() ? KEPT_MAX : KEPT_MAX / 2)) continue;
@@ -1795,9 +1758,8 @@ final class Tracer {
 }
 
 /**
- * kernel/bpf/ringbuf.c maps three things in a row: the page of consumer_pos, which is ours to write; the page of
- * producer_pos; the data, and once more the data, so that a record that wraps is one piece of memory. The copy here
- * does without that, which halves what is resident. A record is an 8-byte header and a sample, rounded up to 8 bytes.
+ * kernel/bpf/ringbuf.c maps a page with consumer_pos, which is ours to write; one with producer_pos; and the data twice,
+ * of which the second is not touched: that halves what is resident. A record is a header of 8 bytes and a sample.
  */
 final class RingBuffer {
     // include/uapi/linux/bpf.h
@@ -1822,10 +1784,7 @@ final class RingBuffer {
         data = producerPage.asSlice(Kernel.PAGE_SIZE);
     }
 
-    /**
-     * Copies records out, up to the first one that is reserved and not yet submitted, and gives their room back to the
-     * prog. True if there were more than it copies at once.
-     */
+    /** Copies records out, up to one that is reserved and not yet submitted; true if there were more than fit. */
     boolean fill() {
         next = end = 0;
         boolean fits = true;
