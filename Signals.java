@@ -44,13 +44,9 @@ import org.newsclub.net.unix.FileDescriptorCast;
 public final class Signals {
     static final String VERSION = "0.1.0";
 
-    /**
-     * Woken again within this time, ns, the reader looks for records by itself instead, this often: a wake-up costs the
-     * sender of a signal ten times what the prog does. This is also the most that it delays a line.
-     */
-    private static final long LINGER = 500_000;
-
-    /** It goes on so while each look finds as many records as this. */
+    // Woken again so soon, the reader looks at the ring this often by itself, while each look finds so many records: a
+    // wake-up costs the sender of a signal ten times what the prog does.
+    private static final long LINGER = 500_000; // ns: also the most that it delays a line
     private static final int HOT = 4;
 
     static volatile int status;   // the exit status
@@ -66,6 +62,9 @@ public final class Signals {
             Options options = new Options(arguments);
             if (options.answer == null) new Signals(options).serve();
             else Output.OUT.print(options.answer);
+        } catch (InvalidPathException e) {
+            String hint = "no path in this locale's character set, see locale(1)";
+            Failure.tell(Failure.usage("--socket " + e.getInput(), hint));
         } catch (Throwable e) {
             Failure.tell(e);
         }
@@ -83,13 +82,13 @@ public final class Signals {
         Runtime.getRuntime().halt(status);
     }
 
+    private final Options options;
     private final Tracer tracer;
-    private final Table table; // null without --print
     private final Json json;
-    private final boolean sentOnly;
-    private final List<Who> to;
+    private final Table table; // null without --print
 
     private Signals(Options options) {
+        this.options = options;
         Log.verbose = options.verbose;
         var library = CompletableFuture.runAsync(Library::load); // takes as long as attaching: 80 ms
         Log.info("loading and attaching to the ebpf program");
@@ -99,8 +98,6 @@ public final class Signals {
             server = new Server(options);
         }
         json = new Json(options.brief, tracer.processes);
-        to = options.to;
-        sentOnly = !options.from.isEmpty();
         Log.info("unix socket listening on " + options.socket);
         Log.info("awaiting for new connections");
         table = options.print ? new Table(tracer.processes) : null; // below these, where both go to one terminal
@@ -115,26 +112,23 @@ public final class Signals {
             int records = tell();
             if (lingered) hot = records >= HOT;
             lingered = hot && !more;
-            if (more) server.poll(0, Server.NO_RING);
-            else if (hot) server.poll(LINGER, Server.NO_RING);
-            else hot = sleep();
+            if (more || hot) {
+                server.poll(more ? 0 : LINGER, Server.NO_RING);
+                continue;
+            }
+            long asleep = System.nanoTime();
+            tracer.park(true); // ppoll(2) looks at the ring once more before it sleeps
+            server.poll(Server.FOREVER, tracer.ring.fd);
+            tracer.park(false);
+            hot = System.nanoTime() - asleep < LINGER;
         }
-    }
-
-    /** Sleeps until a record comes or a client wants something; true if it was woken so soon that more may follow. */
-    private boolean sleep() {
-        long asleep = System.nanoTime();
-        tracer.park(true); // ppoll(2) looks at the ring once more before it sleeps
-        server.poll(Server.FOREVER, tracer.ring.fd);
-        tracer.park(false);
-        return System.nanoTime() - asleep < LINGER;
     }
 
     /** A line to everybody for each of the records copied last; returns how many they were. */
     private int tell() {
         int records = 0;
         for (Event event; (event = tracer.next()) != null; records++) {
-            if (sentOnly && !event.cause.sent || event.failed() && !isForThese(event)) continue;
+            if (!isWanted(event)) continue;
             if (!json.hasRoom()) server.broadcast(json);
             json.encode(event);
             if (table != null) table.add(event);
@@ -147,10 +141,12 @@ public final class Signals {
         return records;
     }
 
-    /** Of signals that could not be sent, the kernel has no target to look at. */
-    private boolean isForThese(Event failed) {
-        Processes.Process asked = tracer.processes.asked(failed);
-        return to.isEmpty() || to.stream().anyMatch(who -> who.pid() == asked.pid || who.name().equals(asked.name));
+    /** What the prog cannot tell: whether the running task sent it, and who was meant by one that could not be sent. */
+    private boolean isWanted(Event event) {
+        if (!options.from.isEmpty() && !event.cause.sent) return false;
+        if (!event.failed || options.to.isEmpty()) return true;
+        Party target = tracer.processes.target(event);
+        return options.to.stream().anyMatch(who -> who.pid() == target.pid || who.name().equals(target.comm));
     }
 }
 
@@ -182,12 +178,11 @@ final class Options {
             Exit status: 0 stopped, 1 could not start or run, 2 usage
             """;
 
-    long signals = ~0L;    // bit n-1: signal n is asked for
+    long signals = ~0L, ring = 8 << 20; // bit n-1: signal n is asked for; bytes
     final List<Who> to = new ArrayList<>(), from = new ArrayList<>(); // none: anybody
     Path socket = Path.of("/var/run/signals");
-    String group, answer;  // null: none; what to print instead of running, or null
+    String group, answer; // null: none; what to print instead of running, or null
     boolean brief, print, fatal, failed, verbose;
-    long ring = 8 << 20;   // bytes
     private final Deque<String> words;
     private final Set<String> given = new HashSet<>(); // options that have got their value
     private String attached; // what follows the option in its word: its value, or more short options
@@ -197,13 +192,13 @@ final class Options {
         for (String option; (option = next()) != null;) {
             switch (option) {
                 case "-s", "--signal" -> signals = Signal.mask(value("--signal"));
-                case "-t", "--to" -> to.addAll(who("--to"));
-                case "-p", "--pid" -> to.addAll(who("--pid"));
-                case "-f", "--from" -> from.addAll(who("--from"));
+                case "-t", "--to" -> add(to, "--to");
+                case "-p", "--pid" -> add(to, "--pid");
+                case "-f", "--from" -> add(from, "--from");
                 case "--fatal" -> fatal = true;
                 case "--failed" -> failed = true;
                 case "--print" -> print = true;
-                case "--socket" -> socket = path("--socket");
+                case "--socket" -> socket = Path.of(value("--socket"));
                 case "--group" -> group = value("--group");
                 case "--short" -> brief = true;
                 case "--ring" -> ring = size("--ring");
@@ -237,20 +232,9 @@ final class Options {
         return value;
     }
 
-    private Path path(String option) {
-        String path = value(option);
-        try {
-            return Path.of(path);
-        } catch (InvalidPathException e) {
-            throw Failure.usage(option + " " + path, "no path in this locale's character set, see locale(1)");
-        }
-    }
-
-    private List<Who> who(String option) {
-        List<Who> who = new ArrayList<>();
-        for (String word : value(option).split(",", -1)) who.add(Who.of(word, option));
-        if (who.size() <= Who.MOST) return who;
-        throw Failure.usage(option, "at most " + Who.MOST + " are possible");
+    private void add(List<Who> list, String option) {
+        for (String word : value(option).split(",", -1)) list.add(Who.of(word, option));
+        if (list.size() > Who.MOST) throw Failure.usage(option, "at most " + Who.MOST + " are possible");
     }
 
     private long size(String option) {
@@ -262,7 +246,7 @@ final class Options {
     }
 }
 
-/** Whom --to or --from asks for: a process, all of a name, or all in a cgroup and below it; the other two are 0, "". */
+/** Whom --to or --from asks for: a process, all in a cgroup and below it, or all of a name; the others are 0 or "". */
 record Who(long pid, long cgroup, String name) {
     static final int MOST = 8; // WANTED_MAX in signals.bpf.c
     private static final int PID_MAX_LIMIT = 4_194_304; // include/linux/threads.h
@@ -393,17 +377,16 @@ final class Event {
     static final int PPID = who("ppid"), NSPID = who("nspid"), START = who("start"), CGROUP = who("cgroup");
     static final int COMM = who("comm"), PROCESS = who("process"), PARENT = who("parent");
 
-    /** Of the siginfo: its value, or else what the kernel keeps in the same place; likewise with its address. */
+    // what the siginfo has in the place of a value, or of an address
     static final int VALUE = at("value"), STATUS = VALUE, SYSCALL = VALUE, ARCH = VALUE + 4;
     static final int SI_PID = ADDR, SI_UID = ADDR + 4;
 
     static final int COMM_SIZE = 16;
     private static final int SCHED_FIFO = 1, SCHED_RR = 2, SCHED_DEADLINE = 6; // include/uapi/linux/sched.h
 
-    /** By the system calls that failed, as signals.bpf.c counts them. */
+    // by the system call that failed, as signals.bpf.c counts them
     static final int BY_PIDFD = 3;
-    private static final Cause[] FAILED =
-        {Cause.KILL, Cause.TKILL, Cause.QUEUE, Cause.KILL, Cause.TKILL, Cause.QUEUE};
+    private static final List<Cause> CALLS = List.of(Cause.KILL, Cause.TKILL, Cause.QUEUE);
 
     private static int at(String member) { return BpfObject.SIGNALS.types.offset("event", member); }
     private static int who(String member) { return BpfObject.SIGNALS.types.offset("who", member); }
@@ -414,6 +397,7 @@ final class Event {
     long time;   // CLOCK_REALTIME, ns
     long value;  // if it has one
     Cause cause; // of a whole one
+    boolean failed; // it could not be sent: result is an errno, negated, and only who asked for what is known
     private boolean killsHaveInfo; // so this kernel is older than Linux 7.3
     private final ByteBuffer fields;
 
@@ -426,7 +410,9 @@ final class Event {
     void read(long clock) {
         sent = take(TIME);
         time = sent + clock;
-        cause = failed() ? FAILED[i32(CODE)] : flag(HAS_INFO) ? causeByCode() : i32(CODE) == Signal.SI_USER ? causeWithoutInfo() : causeByKernel();
+        failed = i32(RESULT) < 0;
+        cause = failed ? CALLS.get(i32(CODE) % 3) : flag(HAS_INFO) ? causeByCode()
+            : i32(CODE) == Signal.SI_USER ? causeWithoutInfo() : causeByKernel();
         if (!hasValue()) return;
         value = take(VALUE);
         if (value >>> 32 == 0) value = (int) value; // a sigval is an int or a pointer
@@ -439,8 +425,6 @@ final class Event {
     }
 
     int i32(int member) { return fields.getInt(at + member); }
-    int target(int member) { return i32(TARGET + member); }
-    int sender(int member) { return i32(SENDER + member); }
     long i64(int member) { return fields.getLong(at + member); }
     boolean flag(int member) { return bytes[at + member] != 0; }
 
@@ -450,12 +434,6 @@ final class Event {
         return new String(bytes, start, end - start, UTF_8);
     }
 
-    /** The name of TARGET's or SENDER's process, where its thread has another; or else null. */
-    String process(int who) {
-        String process = name(who + PROCESS);
-        return process.equals(name(who + COMM)) ? null : process;
-    }
-
     // Why it was sent, as far as the record proves it: README's CAUSES says what each answer rests on.
 
     /** Codes of zero and below come from kill(2), tkill(2), rt_sigqueueinfo(2), or from timers and I/O. */
@@ -463,12 +441,11 @@ final class Event {
         int code = i32(CODE);
         if (code > 0) return causeByKernelsCode(i32(SIGNR), code);
         // a tracee puts a signal that it blocks back into the queue, as its tracer's
-        if (flag(TRACED) && isForRunningThread() && i32(SI_PID) != sender(NSPID)) return Cause.PTRACE;
+        if (flag(TRACED) && isForRunningThread() && i32(SI_PID) != i32(SENDER + NSPID)) return Cause.PTRACE;
+        boolean kill = code == Signal.SI_USER && flag(GROUP) && !flag(EXITING);
+        killsHaveInfo |= kill;
         return switch (code) {
-            case Signal.SI_USER -> {
-                killsHaveInfo |= flag(GROUP) && !flag(EXITING);
-                yield flag(GROUP) && !flag(EXITING) ? Cause.KILL : Cause.KERNEL;
-            }
+            case Signal.SI_USER -> kill ? Cause.KILL : Cause.KERNEL;
             case Signal.SI_TKILL -> Cause.TKILL;
             case Signal.SI_TIMER -> Cause.TIMER;
             case Signal.SI_SIGIO, Signal.SI_ASYNCIO, Signal.SI_MESGQ -> Cause.IO;
@@ -499,13 +476,14 @@ final class Event {
         return signr == Signal.SIGPIPE ? Cause.PIPE : signr == Signal.SIGXFSZ ? Cause.RLIMIT : Cause.KERNEL;
     }
 
-    /** SEND_SIG_PRIV: the kernel's own. Terminals, timers and limits address processes. */
+    /** SEND_SIG_PRIV: the kernel's own. Terminals, timers and limits address processes. OOM is a guess: see Tracer. */
     private Cause causeByKernel() {
         int signr = i32(SIGNR);
         if (!flag(GROUP)) return flag(TRACED) ? Cause.PTRACE : isNamespaceInit(TARGET)
             && signr == Signal.SIGKILL ? Cause.REBOOT : signr == Signal.SIGIO ? Cause.IO : Cause.KERNEL;
-        if (signr == Signal.SIGKILL && flag(EXITING) && isNamespaceInit(SENDER)) return Cause.NAMESPACE;
+        if (signr == Signal.SIGKILL && flag(EXITING)) return isNamespaceInit(SENDER) ? Cause.NAMESPACE : Cause.KERNEL;
         if (flag(CPU_LIMIT)) return Cause.RLIMIT;
+        if (signr == Signal.SIGKILL) return Cause.OOM;
         if (signr == Signal.SIGXCPU) return i32(POLICY) == SCHED_DEADLINE ? Cause.DEADLINE : Cause.RLIMIT;
         if (Signal.isIn(signr, Signal.TIMERS)) return Cause.TIMER;
         if (Signal.isIn(signr, Signal.TERMINALS)) return flag(EXITING) && !flag(LEADER) ? Cause.JOBCONTROL : Cause.TTY;
@@ -513,44 +491,33 @@ final class Event {
     }
 
     private boolean isNamespaceInit(int who) { return i32(who + NSPID) == 1 && i32(who + TGID) != 1; }
-    /** It could not be sent: result is an errno, negated, and what is known is what was asked for, and by whom. */
-    boolean failed() { return i32(RESULT) < 0; }
+    boolean isForRunningThread() { return !flag(GROUP) && i32(PID) == i32(SENDER + TID); }
 
-    boolean isForRunningThread() { return !flag(GROUP) && i32(PID) == sender(TID); }
-
-    /** SIGKILL to a process from the kernel itself. The end of a pid namespace looks so too, but its sender exits. */
-    boolean mayBeOom() {
-        return cause == Cause.KERNEL && i32(SIGNR) == Signal.SIGKILL && !flag(HAS_INFO)
-            && i32(CODE) == Signal.SI_KERNEL && flag(GROUP) && !flag(EXITING);
-    }
-
-    /** RLIMIT_RTTIME: the same, but for a real-time thread of that process. */
-    boolean mayBeRealTimeLimit() {
-        int policy = i32(POLICY);
-        return target(TGID) == sender(TGID) && (policy == SCHED_FIFO || policy == SCHED_RR);
-    }
-
-    /** The report of a child that a signal ended. */
-    boolean tellsOfDeath() {
-        int code = i32(CODE);
-        return cause == Cause.CHILD && (code == Signal.CLD_KILLED || code == Signal.CLD_DUMPED);
+    /** Not the OOM killer's, so RLIMIT_RTTIME's if it is for a real-time thread's own process. */
+    Cause withoutVictim() {
+        boolean realTime = i32(POLICY) == SCHED_FIFO || i32(POLICY) == SCHED_RR;
+        return realTime && i32(TARGET + TGID) == i32(SENDER + TGID) ? Cause.RLIMIT : Cause.KERNEL;
     }
 
     /** The codes that come with a union sigval. */
     boolean hasValue() {
         int code = i32(CODE);
-        return !failed() && (code == Signal.SI_QUEUE || code <= Signal.SI_TIMER && code >= Signal.SI_ASYNCIO);
+        return !failed && (code == Signal.SI_QUEUE || code <= Signal.SI_TIMER && code >= Signal.SI_ASYNCIO);
     }
 
     Effect effect() { return Effect.ALL[bytes[at + EFFECT]]; }
 
-    /** A process ends: this one, or the child that it is told of. */
-    boolean isFatal() { return !failed() && (effect() == Effect.KILLS || effect() == Effect.CORE || tellsOfDeath()); }
+    /** A signal ends a process: this one, or that of a child, of which it is the report. */
+    boolean isFatal() {
+        int code = i32(CODE);
+        if (cause == Cause.CHILD && (code == Signal.CLD_KILLED || code == Signal.CLD_DUMPED)) return true;
+        return !failed && (effect() == Effect.KILLS || effect() == Effect.CORE);
+    }
 
     /** The process that a report is about where the running task is another: its tracer, or its parent that exits. */
     int reported() {
-        if (cause != Cause.CHILD || i32(SI_PID) == sender(TGID) || i32(SI_PID) == sender(TID)) return 0;
-        return target(NSPID) == target(TGID) ? i32(SI_PID) : 0; // else it is an id in another namespace
+        if (cause != Cause.CHILD || i32(SI_PID) == i32(SENDER + TGID) || i32(SI_PID) == i32(SENDER + TID)) return 0;
+        return i32(TARGET + NSPID) == i32(TARGET + TGID) ? i32(SI_PID) : 0; // else it is an id in another namespace
     }
 }
 
@@ -593,7 +560,8 @@ final class Signal {
     static final int SI_SIGIO = -5, SI_TKILL = -6, POLL_HUP = 6, SYS_SECCOMP = 1, TRAP_PERF = 6;
     static final int CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_CONTINUED = 6;
 
-    private static final String[] NAMES = names();
+    private static final String[] NAMES = list("SIG", "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE "
+        + "ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS");
     private static final String[] RESULTS = "delivered ignored pending overflow lose_info".split(" ");
     private static final String[] SENDERS_CODES = list("SI_", "USER QUEUE TIMER MESGQ ASYNCIO SIGIO TKILL DETHREAD");
     private static final String[] POLL_CODES = list("POLL_", "IN OUT MSG ERR PRI HUP");
@@ -606,18 +574,27 @@ final class Signal {
         SIGCHLD, list("CLD_", "EXITED KILLED DUMPED TRAPPED STOPPED CONTINUED"),
         SIGSYS, list("SYS_", "SECCOMP USER_DISPATCH"));
 
+    /** include/uapi/linux/audit.h: AUDIT_ARCH_* */
+    private static final Map<Integer, String> ARCHES =
+        Map.of(0xC000003E, "x86_64", 0x40000003, "i386", 0xC00000B7, "aarch64", 0x40000028, "arm");
+
     static final long FAULTS = mask("SEGV,BUS,FPE,ILL,TRAP"), TIMERS = mask("ALRM,VTALRM,PROF");
     static final long TERMINALS = mask("HUP,INT,QUIT,TSTP,TTIN,TTOU,CONT,WINCH");
 
     /** What ends a process, or dumps its core, unless it is handled: all but these. */
     static final long FATAL = mask("^CHLD,CONT,STOP,TSTP,TTIN,TTOU,URG,WINCH");
 
-    /** Such as SIGKILL; null for a number that has no name. */
-    static String name(int signr) { return at(NAMES, signr); }
-    static String result(int result) { return at(RESULTS, result); }
+    /** Such as SIGKILL, or, as kill -l of bash, SIGRTMIN+1 and SIGRTMAX-1; null for a number that has no name. */
+    static String name(int signr) {
+        if (signr < 32 || signr > SIGRTMAX) return at(NAMES, signr - 1);
+        int from = signr < 50 ? SIGRTMIN : SIGRTMAX; // 32 and 33 are glibc's own
+        return (from == SIGRTMIN ? "SIGRTMIN" : "SIGRTMAX") + (signr == from ? "" : "%+d".formatted(signr - from));
+    }
 
     /** Such as KILL; a number that has no name stays one. */
     static String shortName(int signr) { return name(signr) != null ? name(signr).substring(3) : "" + signr; }
+
+    static String result(int result) { return at(RESULTS, result); }
 
     static String code(int signr, int code, Cause cause) {
         if (code == SI_KERNEL) return "SI_KERNEL";
@@ -626,16 +603,7 @@ final class Signal {
         return codes == null ? null : at(codes, code - 1);
     }
 
-    /** include/uapi/linux/audit.h: AUDIT_ARCH_* */
-    static String arch(int arch) {
-        return switch (arch) {
-            case 0xC000003E -> "x86_64";
-            case 0x40000003 -> "i386";
-            case 0xC00000B7 -> "aarch64";
-            case 0x40000028 -> "arm";
-            default -> Json.hex(arch & 0xFFFF_FFFFL);
-        };
-    }
+    static String arch(int arch) { return ARCHES.getOrDefault(arch, Json.hex(Integer.toUnsignedLong(arch))); }
 
     /** Bit n-1 for each signal n of a list such as {@code TERM,9,SIGRTMIN+1}; {@code ^LIST}: for all others. */
     static long mask(String list) {
@@ -651,20 +619,8 @@ final class Signal {
     private static int number(String name, String list) {
         String wanted = "SIG" + name.toUpperCase(Locale.ROOT).replaceFirst("^SIG", "");
         for (int n = 1; n <= SIGRTMAX; n++) // RTMIN+16 is RTMAX-14
-            if (name.equals("" + n) || wanted.equals(NAMES[n]) || wanted.equals("SIGRTMIN+" + (n - SIGRTMIN))) return n;
+            if (name.equals("" + n) || wanted.equals(name(n)) || wanted.equals("SIGRTMIN+" + (n - SIGRTMIN))) return n;
         throw Failure.usage("--signal " + list, "'" + name + "' is no signal; kill -l lists names and numbers");
-    }
-
-    /** As bash's kill -l: the upper half counts down from SIGRTMAX; 32 and 33 are glibc's own. */
-    private static String[] names() {
-        String[] names = Arrays.copyOf(list("SIG", "0 HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM "
-            + "TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"), SIGRTMAX + 1);
-        for (int n = 32; n < 50; n++) names[n] = "SIGRTMIN" + (n > SIGRTMIN ? "+" : "") + (n - SIGRTMIN);
-        for (int n = 50; n < SIGRTMAX; n++) names[n] = "SIGRTMAX" + (n - SIGRTMAX);
-        names[0] = null;
-        names[SIGRTMIN] = "SIGRTMIN";
-        names[SIGRTMAX] = "SIGRTMAX";
-        return names;
     }
 
     private static String[] list(String prefix, String names) {
@@ -674,16 +630,13 @@ final class Signal {
     private static String at(String[] list, int i) { return i >= 0 && i < list.length ? list[i] : null; }
 }
 
-/**
- * Who everybody is: names that outlast their processes. They come from the kernel's records of fork(2) and execve(2);
- * for a process that is older than this program, or gives itself another title, from /proc while it lives.
- */
+/** Names that outlast their processes: from records of fork(2) and execve(2), or from /proc while a process lives. */
 final class Processes {
-    private static final int MOST = 8 << 20;           // characters, in names and command lines: the newest stay
-    static final int CMDLINE_MAX = 1024;               // bytes
-    private static final long TICK = 10_000_000;       // ns: USER_HZ, by which /proc tells a start
-    static final long FRESH = 1_000_000_000;           // ns: no process is looked up in /proc more often
-    private static final int DEPTH = 16;               // of ancestors
+    private static final int MOST = 8 << 20;     // characters, in names and command lines: the newest stay
+    static final int CMDLINE_MAX = 1024;         // bytes
+    private static final long TICK = 10_000_000; // ns: USER_HZ, by which /proc tells a start
+    static final long FRESH = 1_000_000_000;     // ns: no process is looked up in /proc more often
+    private static final int DEPTH = 16;         // of ancestors
 
     // struct process in signals.bpf.c
     private static final int PID = at("process_pid"), START = at("process_start"), PPID = at("process_ppid");
@@ -696,21 +649,8 @@ final class Processes {
     private static final Pattern SCRIPT =
         Pattern.compile("^\\S*(?:sh|python[0-9.]*|perl|ruby|node|php)(?: -\\S+)* (?:\\S*/)?([^-/ ]\\S*)");
 
-    /** Its id may have been another's before; with its start, in ticks since boot, it is unique. */
-    static final class Process {
-        final int pid, ppid;
-        final long start;
-        final String name, cmdline; // null: not known
-        long seen;                  // in /proc, CLOCK_MONOTONIC, ns
-
-        Process(int pid, int ppid, long start, String name, String cmdline) {
-            this.pid = pid;
-            this.ppid = ppid;
-            this.start = start;
-            this.name = name;
-            this.cmdline = cmdline;
-        }
-
+    /** Unique by id and start, in ticks since boot. Null: not known. It was looked up in /proc at that time, ns. */
+    record Process(int pid, int ppid, long start, String name, String cmdline, AtomicLong seen) {
         int size() { return 64 + (name == null ? 0 : name.length()) + (cmdline == null ? 0 : cmdline.length()); }
         boolean began(long nanoseconds) { return nanoseconds < 0 || nanoseconds / TICK == start; }
 
@@ -728,20 +668,21 @@ final class Processes {
     private final boolean hasProc = Kernel.isInInitialPidNamespace(); // else it shows other ids, or other processes
     private long size;
 
-    private void put(Process process) {
-        process.seen = System.nanoTime();
-        Process old = known.put(process.pid, process);
+    private Process put(int pid, int ppid, long start, String name, String cmdline) {
+        Process process = new Process(pid, ppid, start, name, cmdline, new AtomicLong(System.nanoTime()));
+        Process old = known.put(pid, process);
         size += process.size() - (old == null ? 0 : old.size());
         for (var oldest = known.values().iterator(); size > MOST; oldest.remove()) size -= oldest.next().size();
+        return process;
     }
 
     /** From a struct process, at the event's place. */
     void add(Event record) {
-        int pid = record.i32(PID), ppid = record.i32(PPID), cmdlineSize = record.i32(SIZE);
+        int ppid = record.i32(PPID), cmdlineSize = record.i32(SIZE);
         Process parent = known.get(ppid);
         String cmdline = cmdlineSize >= 0 ? cmdline(record.bytes, record.at + CMDLINE, cmdlineSize)
             : parent != null ? parent.cmdline : null;
-        put(new Process(pid, ppid, record.i64(START) / TICK, record.name(COMM), cmdline));
+        put(record.i32(PID), ppid, record.i64(START) / TICK, record.name(COMM), cmdline);
         if (cmdlineSize < 0) return;
         changes++;
         cgroups.path(record.i64(CGROUP)); // while there is one
@@ -769,24 +710,31 @@ final class Processes {
     /** The process of that id and start, CLOCK_BOOTTIME in ns; below zero: the one that has that id now. */
     Process of(int pid, long start) {
         Process process = known.get(pid);
-        boolean fresh = process != null && process.began(start) && System.nanoTime() - process.seen <= FRESH;
+        boolean fresh = process != null && process.began(start) && System.nanoTime() - process.seen.get() <= FRESH;
         if (!fresh) process = look(pid, start);
-        return process != null && process.began(start) ? process : new Process(pid, 0, start / TICK, null, null);
+        return process != null && process.began(start) ? process : unknown(pid, start / TICK);
     }
 
-    /** The process whose signal, or whose end, the event tells of: its sender, or the task that ran. */
-    Process sender(Event event) {
-        int reported = event.reported();
-        return reported != 0 ? of(reported, -1) : of(event.sender(Event.TGID), event.i64(Event.SENDER + Event.START));
+    private static Process unknown(int pid, long start) { return new Process(pid, 0, start, null, null, null); }
+
+    Party target(Event event) {
+        return event.failed ? new Party(asked(event), null, this) : new Party(event, Event.TARGET, this);
+    }
+
+    /** Whose signal it is, or whose end it tells of; or else the task that was running. */
+    Party sender(Event event) {
+        int pid = event.reported();
+        if (pid == 0) return new Party(event, Event.SENDER, this);
+        return new Party(of(pid, -1), Integer.toUnsignedLong(event.i32(Event.SI_UID)), this);
     }
 
     /** For whom a signal was that could not be sent, by the id that its sender used. */
-    Process asked(Event event) {
-        int pid = event.i32(Event.PID), sender = event.sender(Event.TGID);
+    private Process asked(Event event) {
+        int pid = event.i32(Event.PID), sender = event.i32(Event.SENDER + Event.TGID);
         Matcher pidfd = Pattern.compile("Pid:\\s*(-?\\d+)").matcher(Kernel.text("/proc/" + sender + "/fdinfo/" + pid));
         if (event.i32(Event.CODE) == Event.BY_PIDFD) pid = pidfd.find() ? Integer.parseInt(pidfd.group(1)) : -1;
-        boolean isOurs = pid > 0 && event.sender(Event.NSPID) == sender; // an id in its own namespace means another
-        return isOurs ? of(pid, -1) : new Process(pid, 0, 0, null, null);
+        boolean isOurs = pid > 0 && event.i32(Event.SENDER + Event.NSPID) == sender; // else it means another process
+        return isOurs ? of(pid, -1) : unknown(pid, 0);
     }
 
     /** Reads /proc, if it has a process of that id and start still; any, where start is below zero. What is known. */
@@ -794,20 +742,17 @@ final class Processes {
         String stat = hasProc ? Kernel.text("/proc/" + pid + "/stat") : "";
         String[] fields = stat.substring(stat.lastIndexOf(')') + 1).split(" "); // "", state, ppid, … starttime
         Process old = known.get(pid);
-        if (old != null) old.seen = System.nanoTime();
+        if (old != null) old.seen.set(System.nanoTime());
         if (fields.length < 21) return old;
         long began = Long.parseLong(fields[20]);
         if (start >= 0 && began != start / TICK) return old;
         byte[] bytes = Kernel.bytes("/proc/" + pid + "/cmdline", CMDLINE_MAX + 1); // it may claim gigabytes
         String cmdline = cmdline(bytes, 0, bytes.length);
-        boolean same = old != null && old.start == began;
-        if (cmdline == null && same) cmdline = old.cmdline; // a zombie has none
-        if (same && Objects.equals(cmdline, old.cmdline)) return old;
-        String name = stat.substring(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
-        Process found = new Process(pid, Integer.parseInt(fields[2]), began, name, cmdline);
-        put(found);
+        boolean same = cmdline == null || old != null && cmdline.equals(old.cmdline); // a zombie has none
+        if (same && old != null && old.start == began) return old;
         changes++;
-        return found;
+        String name = stat.substring(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+        return put(pid, Integer.parseInt(fields[2]), began, name, cmdline);
     }
 
     /** The parent of that id, if it is not a later process of the same id. */
@@ -825,14 +770,50 @@ final class Processes {
     }
 }
 
+/** One side of a signal: the target, or the sender. What is not known, or says nothing new, is null. */
+final class Party {
+    final Processes.Process is, parent; // the latter only if more than its name is known
+    final int pid;
+    final String comm;                  // of the thread
+    String process, parentName, cgroup; // the process's name, if it is another than the thread's
+    Integer tid, ppid, nspid;
+    Long uid, loginuid;
+
+    /** As the record has it, in TARGET or SENDER. */
+    Party(Event event, int who, Processes processes) {
+        pid = event.i32(who + Event.TGID);
+        is = processes.of(pid, event.i64(who + Event.START));
+        parent = processes.parent(event.i32(who + Event.PPID), is);
+        comm = event.name(who + Event.COMM);
+        process = event.name(who + Event.PROCESS);
+        if (process.equals(comm)) process = null;
+        cgroup = processes.cgroups.path(event.i64(who + Event.CGROUP));
+        tid = event.i32(who + Event.TID);
+        uid = Integer.toUnsignedLong(event.i32(who + Event.UID));
+        if (event.i32(who + Event.LOGINUID) != -1) loginuid = Integer.toUnsignedLong(event.i32(who + Event.LOGINUID));
+        if (event.i32(who + Event.NSPID) != pid) nspid = event.i32(who + Event.NSPID);
+        if (pid <= (who == Event.TARGET ? 1 : 0)) return; // the kernel's own is the parent
+        ppid = event.i32(who + Event.PPID);
+        parentName = event.name(who + Event.PARENT);
+    }
+
+    /** One of whom the record has just the id. */
+    Party(Processes.Process process, Long uid, Processes processes) {
+        is = process;
+        parent = processes.parent(is.ppid(), is);
+        pid = is.pid();
+        comm = is.name();
+        this.uid = uid;
+        if (parent == null) return;
+        ppid = is.ppid();
+        parentName = parent.name();
+    }
+}
+
 // §3 ── The line and the table ───────────────────────────────────────────────────────────────────────────────────────
 // From events to lines of JSON, strict whatever a process calls itself, and to rows for a person.
 
-/**
- * Lines of JSON, in bytes, until clear(). A key without a value is left out.
- *
- * Hot path: no locks, no logging, no allocation while target and sender stay the same, as they do in a storm.
- */
+/** Lines of JSON. Hot path: no locks, no logging, no allocation while target and sender are the same, as in a storm. */
 final class Json {
     // The longest line: two cgroups' paths and three command lines of nothing but escapes, six bytes for one.
     private static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + 3 * Processes.CMDLINE_MAX) + 4096;
@@ -848,7 +829,7 @@ final class Json {
     }
 
     /** RFC 3339 in UTC, with all nine digits of the nanoseconds: each line has its own time here. */
-    private static final String TIME = "1970-01-01T00:00:00.000000000Z";
+    static final String TIME = "1970-01-01T00:00:00.000000000Z";
     private static final int TIME_FRACTION = TIME.indexOf('.') + 1, FRACTION_DIGITS = 9;
 
     final byte[] text = new byte[Backlog.BLOCK_SIZE]; // whole lines
@@ -859,7 +840,7 @@ final class Json {
     private final StringBuilder draft = new StringBuilder();
     private final Processes processes;
     private final Memo[] targets = new Memo[MEMOS], senders = new Memo[MEMOS]; // by the low bits of a thread's id
-    private long second; // since the epoch: the one that date tells
+    private long second; // the one that date tells, ns since the epoch
     private byte[] date = ascii(TIME);
 
     Json(boolean brief, Processes processes) {
@@ -878,25 +859,23 @@ final class Json {
 
     /** Writes the line that tells of signals unrecorded: {@code {"dropped":9,"most":{"pid":671,…}}}. */
     void encode(Flood flood) {
-        number("pid", flood.pid()).string("comm", flood.comm()).number("uid", flood.uid()).number("signr", flood.signr());
-        draft.setCharAt(0, '{');
-        draft.insert(0, "{\"dropped\":" + flood.signals() + ",\"most\":").append('}');
-        put(draft.toString().getBytes(UTF_8)).end();
+        draft.append("{\"dropped\":").append(flood.signals()).append(",\"most\":{");
+        key("pid", flood.pid()).key("comm", flood.comm()).key("uid", flood.uid()).key("signr", flood.signr());
+        put(draft.append('}').toString().getBytes(UTF_8)).end();
         draft.setLength(0);
     }
 
     /** Writes the event's line. */
     void encode(Event event) {
         int pid = event.i32(Event.PID), signr = event.i32(Event.SIGNR);
-        if (brief && !event.failed()) {
+        if (brief && !event.failed) {
             put(PID).number(pid).put(SIGNR).number(signr).end();
             return;
         }
-        Memo target = targets[Math.floorMod(pid + 5 * signr, MEMOS)], sender = senders[event.sender(Event.TID) % MEMOS];
-        if (event.failed()) failed(event, target);
-        else if (target.differs(event, processes)) target(event, target);
-        if (event.reported() != 0) reported(event, sender);
-        else if (sender.differs(event, processes)) sender(event, sender);
+        Memo target = targets[Math.floorMod(pid + 5 * signr, MEMOS)];
+        Memo sender = senders[event.i32(Event.SENDER + Event.TID) % MEMOS];
+        if (event.failed || target.differs(event, processes)) target(event, target);
+        if (event.reported() != 0 || sender.differs(event, processes)) sender(event, sender);
         int start = size;
         if (event.isFatal() || event.effect() == Effect.STOPS) vital.add(new Vital(start, event.isFatal()));
         put(target.text).time(start + target.timeAt, event.time);
@@ -905,100 +884,57 @@ final class Json {
     }
 
     private void target(Event event, Memo memo) {
+        Party target = processes.target(event);
         int signr = event.i32(Event.SIGNR), code = event.i32(Event.CODE), result = event.i32(Event.RESULT);
-        int tgid = event.target(Event.TGID), nspid = event.target(Event.NSPID);
-        begin(event.i32(Event.PID), signr, memo);
-        string("comm", event.name(Event.TARGET + Event.COMM)).number("tgid", tgid);
-        string("process", event.process(Event.TARGET));
-        string("cmdline", processes.of(tgid, event.i64(Event.TARGET + Event.START)).cmdline);
-        number("uid", Integer.toUnsignedLong(event.target(Event.UID)));
-        if (tgid > 1) number("ppid", event.target(Event.PPID));
-        if (tgid > 1) string("parent", event.name(Event.TARGET + Event.PARENT));
-        if (nspid != tgid) number("nspid", nspid);
-        string("cgroup", processes.cgroups.path(event.i64(Event.TARGET + Event.CGROUP)));
-        string("cause", event.cause.word).name("code", Signal.code(signr, code, event.cause), code);
-        name("result", Signal.result(result), result).string("effect", event.effect().word);
-        draft.append(",\"group\":").append(event.flag(Event.GROUP));
-        if (event.cause == Cause.PDEATH && event.flag(Event.ALIVE)) draft.append(",\"thread\":true");
-        if (event.cause == Cause.CHILD) number("status", event.i32(Event.STATUS));
-        if (event.cause == Cause.FAULT && code != Signal.SI_KERNEL) string("addr", hex(event.i64(Event.ADDR)));
-        if (event.cause == Cause.SECCOMP || event.cause == Cause.DISPATCH)
-            number("syscall", event.i32(Event.SYSCALL)).string("arch", Signal.arch(event.i32(Event.ARCH)));
+        boolean sys = event.cause == Cause.SECCOMP || event.cause == Cause.DISPATCH;
+        draft.append('{');
+        key("pid", event.failed ? target.pid : target.tid);
+        key("signr", signr).key("signal", Signal.name(signr), signr).key("time", TIME);
+        if (event.failed) {
+            key("process", target.comm).key("cause", event.cause.word).key("result", Kernel.errnoName(-result));
+        } else {
+            key("comm", target.comm).key("tgid", target.pid).key("process", target.process);
+            key("cmdline", target.is.cmdline()).key("uid", target.uid).key("ppid", target.ppid);
+            key("parent", target.parentName).key("nspid", target.nspid).key("cgroup", target.cgroup);
+            key("cause", event.cause.word).key("code", Signal.code(signr, code, event.cause), code);
+            key("result", Signal.result(result), result).key("effect", event.effect().word);
+            key("group", event.flag(Event.GROUP));
+        }
+        if (event.cause == Cause.PDEATH && event.flag(Event.ALIVE)) key("thread", true);
+        if (event.cause == Cause.CHILD) key("status", event.i32(Event.STATUS));
+        if (event.cause == Cause.FAULT && code != Signal.SI_KERNEL) key("addr", hex(event.i64(Event.ADDR)));
+        if (sys) key("syscall", event.i32(Event.SYSCALL)).key("arch", Signal.arch(event.i32(Event.ARCH)));
         memo.keep(event, processes, draft);
     }
 
-    /** What somebody asked for in vain. */
-    private void failed(Event event, Memo memo) {
-        Processes.Process asked = processes.asked(event);
-        begin(asked.pid, event.i32(Event.SIGNR), memo);
-        string("process", asked.name).string("cause", event.cause.word);
-        string("result", Kernel.errnoName(-event.i32(Event.RESULT)));
-        memo.keep(event, processes, draft);
-    }
-
-    private void begin(int pid, int signr, Memo memo) {
-        draft.append("{\"pid\":").append(pid);
-        number("signr", signr).name("signal", Signal.name(signr), signr).string("time", TIME);
-        memo.timeAt = draft.length() - TIME.length() - 1;
-    }
-
-    /** Who sent it, or who was running. */
+    /** Who sent it, whom a report is about, or who was running. */
     private void sender(Event event, Memo memo) {
-        int pid = event.sender(Event.TGID), loginuid = event.sender(Event.LOGINUID);
-        int nspid = event.sender(Event.NSPID);
-        Processes.Process process = processes.sender(event);
-        number("pid", pid).number("tid", event.sender(Event.TID));
-        number("uid", Integer.toUnsignedLong(event.sender(Event.UID)));
-        if (loginuid != -1) number("loginuid", Integer.toUnsignedLong(loginuid));
-        string("comm", event.name(Event.SENDER + Event.COMM)).string("process", event.process(Event.SENDER));
-        string("cmdline", process.cmdline);
-        int ppid = event.sender(Event.PPID);
-        if (pid > 0) parents(ppid, event.name(Event.SENDER + Event.PARENT), processes.parent(ppid, process));
-        if (nspid != pid) number("nspid", nspid);
-        string("cgroup", processes.cgroups.path(event.i64(Event.SENDER + Event.CGROUP)));
-        keepSender(event, memo);
-    }
-
-    /** Whom a report is about, where that is not the running task. */
-    private void reported(Event event, Memo memo) {
-        Processes.Process process = processes.sender(event);
-        number("pid", process.pid).number("uid", Integer.toUnsignedLong(event.i32(Event.SI_UID)));
-        string("comm", process.name).string("cmdline", process.cmdline);
-        Processes.Process parent = processes.parent(process.ppid, process);
-        if (parent != null) parents(process.ppid, parent.name, parent);
-        keepSender(event, memo);
-    }
-
-    private void parents(int ppid, String name, Processes.Process parent) {
-        number("ppid", ppid).string("parent", name).string("parent_cmdline", parent == null ? null : parent.cmdline);
-        ancestors(processes.ancestors(parent));
-    }
-
-    private void keepSender(Event event, Memo memo) {
-        draft.setCharAt(0, '{');
-        draft.insert(0, event.cause.sent ? ",\"sender\":" : ",\"context\":").append('}');
+        Party sender = processes.sender(event);
+        draft.append(event.cause.sent ? ",\"sender\":{" : ",\"context\":{");
+        key("pid", sender.pid).key("tid", sender.tid).key("uid", sender.uid).key("loginuid", sender.loginuid);
+        key("comm", sender.comm).key("process", sender.process).key("cmdline", sender.is.cmdline());
+        key("ppid", sender.ppid).key("parent", sender.parentName);
+        if (sender.parent != null) key("parent_cmdline", sender.parent.cmdline());
+        if (sender.ppid != null) key("ancestors", processes.ancestors(sender.parent));
+        key("nspid", sender.nspid).key("cgroup", sender.cgroup);
+        draft.append('}');
         memo.keep(event, processes, draft);
     }
 
-    private void ancestors(List<Processes.Process> ancestors) {
-        for (int i = 0; i < ancestors.size(); i++)
-            draft.append(i == 0 ? ",\"ancestors\":[\"" : ",\"").append(Text.json("" + ancestors.get(i))).append('"');
-        if (!ancestors.isEmpty()) draft.append(']');
-    }
+    private Json key(String key, Object name, Object number) { return key(key, name != null ? name : number); }
 
-    private Json number(String key, long value) {
-        draft.append(",\"").append(key).append("\":").append(value);
+    private Json key(String key, Object value) {
+        if (value == null || value instanceof List<?> list && list.isEmpty()) return this;
+        if (draft.charAt(draft.length() - 1) != '{') draft.append(',');
+        draft.append('"').append(key).append("\":");
+        if (value instanceof String text) draft.append(quote(text));
+        else if (value instanceof List<?> list) draft.append(list.stream().map(Json::quote)
+            .collect(Collectors.joining(",", "[", "]")));
+        else draft.append(value);
         return this;
     }
 
-    private Json string(String key, String value) {
-        if (value != null) draft.append(",\"").append(key).append("\":\"").append(Text.json(value)).append('"');
-        return this;
-    }
-
-    private Json name(String key, String name, int number) {
-        return name != null ? string(key, name) : number(key, number);
-    }
+    private static String quote(Object text) { return '"' + Text.json(text.toString()) + '"'; }
 
     /** As a string: to many readers, JSON's numbers are doubles. */
     static String hex(long address) { return "0x" + Long.toHexString(address); }
@@ -1017,11 +953,11 @@ final class Json {
     }
 
     private void time(int at, long time) {
-        long nanoseconds = time - second * 1_000_000_000;
+        long nanoseconds = time - second;
         if (nanoseconds < 0 || nanoseconds >= 1_000_000_000) {
-            second = Math.floorDiv(time, 1_000_000_000L);
-            date = ascii("" + Instant.ofEpochSecond(second));
-            nanoseconds = time - second * 1_000_000_000;
+            nanoseconds = Math.floorMod(time, 1_000_000_000L);
+            second = time - nanoseconds;
+            date = ascii("" + Instant.ofEpochSecond(0, second));
         }
         System.arraycopy(date, 0, text, at, TIME_FRACTION - 1);
         digits(at + TIME_FRACTION + FRACTION_DIGITS, (int) nanoseconds, FRACTION_DIGITS);
@@ -1049,7 +985,7 @@ final class Json {
 
 /** The text of a part of the record. It is used again while that part stays the same, as it does in a storm. */
 final class Memo {
-    private final int from, to; // the part
+    private final int from;    // the part's place
     private final byte[] part;
     private Cause cause;
     private int changes;
@@ -1059,13 +995,12 @@ final class Memo {
 
     Memo(int from, int to) {
         this.from = from;
-        this.to = to;
         part = new byte[to - from];
     }
 
     boolean differs(Event event, Processes processes) {
         return event.cause != cause || processes.changes != changes || event.sent - made > Processes.FRESH
-            || !Arrays.equals(event.bytes, event.at + from, event.at + to, part, 0, part.length);
+            || !Arrays.equals(event.bytes, event.at + from, event.at + from + part.length, part, 0, part.length);
     }
 
     void keep(Event event, Processes processes, StringBuilder draft) {
@@ -1073,6 +1008,7 @@ final class Memo {
         changes = processes.changes;
         made = event.sent;
         System.arraycopy(event.bytes, event.at + from, part, 0, part.length);
+        timeAt = draft.indexOf(Json.TIME);
         text = draft.toString().getBytes(UTF_8);
         draft.setLength(0);
     }
@@ -1082,41 +1018,30 @@ final class Memo {
 final class Text {
     private static final String ELLIPSIS = Output.CHARSET.newEncoder().canEncode('…') ? "…" : "~";
 
-    /** Letters, symbols and marks that show nothing, though Unicode counts them as visible. */
-    private static final String UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0";
+    /** Where wide letters begin and end, in turns. */
+    private static final int[] WIDE = {0x1100, 0x1160, 0x2E80, 0xA4D0, 0xAC00, 0xD7A4, 0xF900, 0xFB00, 0xFE30, 0xFE70,
+        0xFF00, 0xFF61, 0xFFE0, 0xFFE7, 0x1F300, 0x1FB00, 0x20000, 0x3FFFE};
+
+    /** Controls, formats, what is unassigned, spaces; and what Unicode counts as visible, though it shows nothing. */
+    private static final Pattern UNSEEN = Pattern.compile("[[^ -~]&&[\\p{C}\\p{Z}"
+        + "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0]]");
 
     /** As in a JSON string: what would move a cursor, turn text around or stay unseen becomes \\uXXXX. */
     static String json(String text) { return harmless(text.replace("\\", "\\\\").replace("\"", "\\\"")); }
 
     static String harmless(String text) {
-        StringBuilder out = new StringBuilder(text.length());
-        for (int i = 0, c; i < text.length(); i += Character.charCount(c)) {
-            c = text.codePointAt(i);
-            if (isVisible(c)) out.appendCodePoint(c);
-            else for (char unit : Character.toChars(c)) out.append("\\u").append(HexFormat.of().toHexDigits(unit));
-        }
-        return out.toString();
+        return UNSEEN.matcher(text).replaceAll(unseen -> unseen.group().chars()
+            .mapToObj(unit -> "\\\\u" + HexFormat.of().toHexDigits((char) unit)).collect(Collectors.joining()));
     }
 
-    private static boolean isVisible(int c) {
-        if (c >= ' ' && c <= '~') return true;
-        return switch (Character.getType(c)) {
-            case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE, Character.UNASSIGNED,
-                Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR, Character.SPACE_SEPARATOR -> false;
-            default -> UNSEEN.indexOf(c) < 0 && (c < 0xFE00 || c > 0xFE0F); // these choose a glyph's variant
-        };
-    }
-
-    /** Two for East Asia's letters and for emoji, none for accents. */
+    /** East Asia's letters and emoji take two, accents none. */
     static int columns(String text) { return text.codePoints().map(Text::columns).sum(); }
 
     private static int columns(int c) {
-        int type = Character.getType(c);
+        int type = Character.getType(c), i = 0;
         if (type == Character.NON_SPACING_MARK || type == Character.ENCLOSING_MARK) return 0;
-        boolean wide = c >= 0x1100 && c <= 0x115F || c >= 0x2E80 && c <= 0xA4CF || c >= 0xAC00 && c <= 0xD7A3
-            || c >= 0xF900 && c <= 0xFAFF || c >= 0xFE30 && c <= 0xFE6F || c >= 0xFF00 && c <= 0xFF60
-            || c >= 0xFFE0 && c <= 0xFFE6 || c >= 0x1F300 && c <= 0x1FAFF || c >= 0x20000 && c <= 0x3FFFD;
-        return wide || Character.isEmojiPresentation(c) ? 2 : 1;
+        while (i < WIDE.length && c >= WIDE[i]) i++;
+        return i % 2 == 1 || Character.isEmojiPresentation(c) ? 2 : 1;
     }
 
     /** So much of it as fits into that many columns, with an ellipsis where it was cut. */
@@ -1157,11 +1082,9 @@ final class Cgroups {
     /** Those that there are: most are told of when they have gone, with all that was in them. */
     void scan() {
         if (MOUNT.isEmpty()) return; // as a path, that is the current folder
-        try (var folders = Files.walk(Path.of(MOUNT))) {
-            for (var each = folders.filter(Files::isDirectory).iterator(); each.hasNext();) {
-                Path folder = each.next();
+        try (var folders = Files.find(Path.of(MOUNT), Integer.MAX_VALUE, (_, file) -> file.isDirectory())) {
+            for (Path folder : (Iterable<Path>) folders::iterator)
                 paths.put((long) Files.getAttribute(folder, "unix:ino"), name("" + folder));
-            }
         } catch (IOException | UncheckedIOException e) {
             Log.debug("cgroups: " + e); // some went while they were read
         }
@@ -1188,11 +1111,7 @@ final class Cgroups {
     }
 }
 
-/**
- * The same signals for a person, on standard output. All rows have the same columns, so no name makes the table drift;
- * the command line stands last, so it cannot pass for anything else. On a terminal, names are cut to fit, and process
- * ids never.
- */
+/** The same for a person, in columns. On a terminal, names are cut to fit, and process ids never. */
 final class Table {
     private static final String RED = "\u001b[1;31m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
 
@@ -1209,7 +1128,8 @@ final class Table {
     private final boolean colour = terminal && System.getenv().getOrDefault("NO_COLOR", "").isEmpty()
         && !"dumb".equals(System.getenv("TERM"));
     private final DateTimeFormatter clock = DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneOffset.UTC);
-    private final Map<String, String> users = users();
+    private final Map<String, String> users = Kernel.text("/etc/passwd").lines().map(line -> line.split(":"))
+        .filter(user -> user.length > 2).collect(Collectors.toMap(user -> user[2], user -> user[0], (name, _) -> name));
 
     private final Processes processes;
 
@@ -1220,66 +1140,49 @@ final class Table {
 
     void add(Flood flood) {
         Output.OUT.print("-- " + flood.signals() + " signals are missing: the ring buffer was full, most of it with "
-            + Signal.shortName(flood.signr()) + " from " + name("" + flood.comm()) + "[" + flood.pid() + "]\n");
+            + Signal.shortName(flood.signr()) + " from " + name(flood.comm()) + "[" + flood.pid() + "]\n");
     }
 
     void add(Event event) {
         if (Output.OUT.isFull()) return;
-        int signr = event.i32(Event.SIGNR);
+        Party target = processes.target(event), sender = processes.sender(event);
         boolean sent = event.cause.sent, fatal = event.isFatal();
-        Processes.Process sender = processes.sender(event);
-        String name = event.reported() != 0 ? name("" + sender.name) : name(event, Event.SENDER);
-        row(fatal ? RED : "", origin(event, sender) + (sent ? "" : ")"),
-            clock.format(Instant.ofEpochSecond(0, event.time)), fatal ? "!!" : "", Signal.shortName(signr),
-            event.failed() ? asked(event) : target(event), why(event),
-            (sent ? "" : "(") + name + "[" + sender.pid + "]");
-    }
-
-    private String asked(Event event) {
-        Processes.Process asked = processes.asked(event);
-        return name(asked.name == null ? "" : asked.name) + "[" + asked.pid + "]";
-    }
-
-    /** {@code nginx: worker:log[671/673]@nginx.service}: its process, where it has another name the thread, ids. */
-    private String target(Event event) {
-        int pid = event.i32(Event.PID), tgid = event.target(Event.TGID);
-        return name(event, Event.TARGET) + "[" + tgid + (pid == tgid ? "" : "/" + pid) + "]"
-            + unit(processes.cgroups.path(event.i64(Event.TARGET + Event.CGROUP)));
+        String thread = target.tid == null || target.tid == target.pid ? "" : "/" + target.tid;
+        row(fatal ? RED : "", origin(sender) + (sent ? "" : ")"), clock.format(Instant.ofEpochSecond(0, event.time)),
+            fatal ? "!!" : "", Signal.shortName(event.i32(Event.SIGNR)),
+            name(target) + "[" + target.pid + thread + "]" + unit(target.cgroup),
+            why(event), (sent ? "" : "(") + name(sender) + "[" + sender.pid + "]");
     }
 
     /** {@code root < sh[9033] < cron[812]: kill -9 9205 ← sh nightly.sh}, as what anybody may claim stands last. */
-    private String origin(Event event, Processes.Process sender) {
-        boolean reported = event.reported() != 0;
-        String uid = Integer.toUnsignedString(reported ? event.i32(Event.SI_UID) : event.sender(Event.UID));
-        int ppid = reported ? sender.ppid : event.sender(Event.PPID);
-        Processes.Process parent = processes.parent(ppid, sender);
-        List<Processes.Process> above = processes.ancestors(parent);
-        above.removeIf(each -> each.pid == 1); // everybody's
-        if (parent != null) above.addFirst(parent);
-        StringBuilder origin = new StringBuilder(" " + users.getOrDefault(uid, uid));
-        if (parent == null && ppid > 0 && sender.pid > 0)
-            origin.append(" < ").append(name(event.name(Event.SENDER + Event.PARENT))).append("[" + ppid + "]");
+    private String origin(Party sender) {
+        List<Processes.Process> above = processes.ancestors(sender.parent);
+        above.removeIf(each -> each.pid() == 1); // everybody's
+        if (sender.parent != null) above.addFirst(sender.parent);
+        StringBuilder origin = new StringBuilder(" " + users.getOrDefault("" + sender.uid, "" + sender.uid));
+        if (sender.parent == null && sender.ppid != null && sender.ppid > 0)
+            origin.append(" < " + name(sender.parentName) + "[" + sender.ppid + "]");
         int most = columns() < WIDE ? 1 : terminal ? 2 : ANCESTORS; // the command lines want some room, too
         for (var each : above.subList(0, Math.min(most, above.size())))
-            origin.append(" < ").append(name(each.name)).append("[" + each.pid + "]");
-        String before = sender.cmdline;
-        if (before != null) origin.append(": ").append(Text.harmless(before));
+            origin.append(" < " + name(each.name()) + "[" + each.pid() + "]");
+        String before = sender.is.cmdline();
+        if (before != null) origin.append(": " + Text.harmless(before));
         for (var each : above.subList(0, Math.min(CLAIMS, above.size()))) {
-            if (each.cmdline != null && !each.cmdline.equals(before))
-                origin.append(FROM).append(Text.harmless(each.cmdline));
-            before = each.cmdline;
+            String claim = each.cmdline();
+            if (claim != null && !claim.equals(before)) origin.append(FROM + Text.harmless(claim));
+            before = claim;
         }
         return origin.toString();
     }
 
-    private static String name(Event event, int who) {
-        String process = event.process(who), comm = name(event.name(who + Event.COMM));
-        return process == null ? comm : name(process) + ":" + comm;
+    /** {@code nginx: worker:log}: its process's, where its thread has another. */
+    private static String name(Party party) {
+        return (party.process == null ? "" : name(party.process) + ":") + name(party.comm);
     }
 
     /** Without brackets of its own, which would pass for those around a process id. */
     private static String name(String name) {
-        return Text.harmless(name).replace("[", "\\u005b").replace("]", "\\u005d");
+        return name == null ? "" : Text.harmless(name).replace("[", "\\u005b").replace("]", "\\u005d");
     }
 
     /** {@code @nginx.service}, or the first twelve digits of a container's name; nothing in the root cgroup. */
@@ -1293,7 +1196,7 @@ final class Table {
         String shown = event.cause.shown;
         return switch (event.cause) {
             case TKILL -> event.isForRunningThread() ? "raise" : shown;
-            case QUEUE -> event.failed() ? shown : shown + " " + event.value;
+            case QUEUE -> event.failed ? shown : shown + " " + event.value;
             case CHILD -> shown + REPORTS[code - 1]
                 + (code == Signal.CLD_EXITED ? "" + status : Signal.shortName(status));
             case FAULT -> code == Signal.SI_KERNEL ? shown : shown + " at " + Json.hex(event.i64(Event.ADDR));
@@ -1301,17 +1204,7 @@ final class Table {
             case RLIMIT -> event.i32(Event.SIGNR) == Signal.SIGXFSZ ? "file size limit" : shown;
             default -> shown;
         } + (event.cause == Cause.CHILD ? "" : TO
-            + (event.failed() ? Kernel.errnoName(-event.i32(Event.RESULT)) : event.effect().word));
-    }
-
-    /** Names by number, as passwd(5) has them now. */
-    private static Map<String, String> users() {
-        Map<String, String> users = new HashMap<>();
-        for (String line : Kernel.text("/etc/passwd").split("\n")) {
-            String[] fields = line.split(":");
-            if (fields.length > 2) users.putIfAbsent(fields[2], fields[0]);
-        }
-        return users;
+            + (event.failed ? Kernel.errnoName(-event.i32(Event.RESULT)) : event.effect().word));
     }
 
     private void row(String style, String rest, String... cells) {
@@ -1460,14 +1353,11 @@ final class Client {
     /** The backlog, which has nothing more for anybody, uses its block again from the start. */
     void rewind() { offset = 0; }
 
-    /**
-     * Before a block is overwritten: who stands in it keeps the rest of a line begun, and vital lines. Stops get half the
-     * room, as anybody can flood with them.
-     */
+    /** Before a block is overwritten. Stops get just half the room of what is kept, as anybody can flood with them. */
     void leave(Backlog.Block old) {
         if (block != old) return;
         int start = offset == 0 ? 0 : old.lineEnd(offset - 1);
-        if (start > offset) keep(old, offset, start);
+        if (start > offset) keep(old, offset, start); // the rest of a line begun
         lost += start == 0 ? old.lines : old.linesFrom(start);
         for (Vital line : old.vital) {
             if (line.at() < start || keptSize > (line.fatal() ? KEPT_MAX : KEPT_MAX / 2)) continue;
@@ -1819,13 +1709,13 @@ final class Tracer {
         if (event.at < 0) return null;
         if (brief) return event;
         event.read(clock);
-        if (event.mayBeOom()) event.cause = isVictim(event.i32(Event.PID), event.sent) ? Cause.OOM
-            : event.mayBeRealTimeLimit() ? Cause.RLIMIT : Cause.KERNEL;
+        if (event.cause == Cause.OOM && !isVictim(event)) event.cause = event.withoutVictim();
         return event;
     }
 
     /** The OOM killer sends first and marks its victim right after: it may be about to do so, and is waited for. */
-    private boolean isVictim(int pid, long sent) {
+    private boolean isVictim(Event killed) {
+        long sent = killed.sent, pid = killed.i32(Event.PID);
         long until = Math.min(sent, System.nanoTime()) + MARKED_WITHIN; // in a time namespace, sent may be far ahead
         while (true) {
             boolean late = System.nanoTime() > until;
@@ -1864,14 +1754,13 @@ final class Tracer {
         long suspect = (long) COUNTER.getOpaque(shared, SUSPECT);
         COUNTER.setOpaque(shared, VOTES, 0L);
         int pid = (int) suspect >>> 8;
-        return new Flood(signals, pid, processes.of(pid, -1).name, suspect >>> 32, (int) suspect & 0xFF);
+        return new Flood(signals, pid, processes.of(pid, -1).name(), suspect >>> 32, (int) suspect & 0xFF);
     }
 }
 
 /**
- * kernel/bpf/ringbuf.c maps three things in a row: the page of consumer_pos, which is ours to write; the page of
- * producer_pos; the data, and once more the data, so that a record that wraps is one piece of memory. The copy here
- * does without that, which halves what is resident. A record is an 8-byte header and a sample, rounded up to 8 bytes.
+ * kernel/bpf/ringbuf.c maps a page with consumer_pos, which is ours to write; one with producer_pos; and the data twice,
+ * of which the second is not touched: that halves what is resident. A record is a header of 8 bytes and a sample.
  */
 final class RingBuffer {
     // include/uapi/linux/bpf.h
@@ -1896,10 +1785,7 @@ final class RingBuffer {
         data = producerPage.asSlice(Kernel.PAGE_SIZE);
     }
 
-    /**
-     * Copies records out, up to the first one that is reserved and not yet submitted, and gives their room back to the
-     * prog. True if there were more than it copies at once.
-     */
+    /** Copies records out, up to one that is reserved and not yet submitted; true if there were more than fit. */
     boolean fill() {
         next = end = 0;
         boolean fits = true;
