@@ -42,7 +42,7 @@ import org.newsclub.net.unix.FileDescriptorCast;
 // main and its loop, the command line, what people read: log lines and errors.
 
 public final class Signals {
-    static final String VERSION = "0.1.0";
+    static final String VERSION = "0.2.0";
 
     // Woken again so soon, the reader looks at the ring this often by itself, while each look finds so many records: a
     // wake-up costs the sender of a signal ten times what the prog does.
@@ -731,8 +731,11 @@ final class Processes {
     /** For whom a signal was that could not be sent, by the id that its sender used. */
     private Process asked(Event event) {
         int pid = event.i32(Event.PID), sender = event.i32(Event.SENDER + Event.TGID);
-        Matcher pidfd = Pattern.compile("Pid:\\s*(-?\\d+)").matcher(Kernel.text("/proc/" + sender + "/fdinfo/" + pid));
-        if (event.i32(Event.CODE) == Event.BY_PIDFD) pid = pidfd.find() ? Integer.parseInt(pidfd.group(1)) : -1;
+        if (event.i32(Event.CODE) == Event.BY_PIDFD) {
+            String info = Kernel.text("/proc/" + sender + "/fdinfo/" + pid);
+            pid = info.lines().filter(line -> line.startsWith("Pid:"))
+                .mapToInt(line -> Integer.parseInt(line.substring(4).strip())).findAny().orElse(-1);
+        }
         boolean isOurs = pid > 0 && event.i32(Event.SENDER + Event.NSPID) == sender; // else it means another process
         return isOurs ? of(pid, -1) : unknown(pid, 0);
     }
