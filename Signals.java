@@ -19,8 +19,8 @@
 //                ppoll(2) ◀── nothing left ── RingBuffer.fill ◀─────┘                       §1, §5
 //                   │                               │ an Event                              §2
 //                   │                          Json.encode (and Table.add for --print)      §3
-//                   │                               │ lines
-//                   └─▶ accept, read, drop    Server.broadcast ─▶ Client.send ─▶ nc -U      §4
+//                   │                               │ a line
+//                   └─▶ accept, read, drop    Backlog ─▶ Client.send ─▶ nc -U               §4
 //
 // §1 the program; §2 an event and what it means; §3 the line and the table; §4 the socket and its clients; §5 the way
 // into the kernel, and the ring buffer; §6 the object file and the kernel's types; §7 system calls.
@@ -96,7 +96,7 @@ public final class Signals {
         synchronized (Signals.class) {
             server = new Server(options);
         }
-        json = new Json(options.brief, tracer.processes);
+        json = new Json(options.brief, tracer.processes, server.backlog);
         Log.info("unix socket listening on " + options.socket);
         Log.info("awaiting for new connections");
         table = options.print ? new Table(tracer.processes) : null; // below these, where both go to one terminal
@@ -128,14 +128,14 @@ public final class Signals {
         int records = 0;
         for (Event event; (event = tracer.next()) != null; records++) {
             if (!isWanted(event)) continue;
-            if (!json.hasRoom()) server.broadcast(json);
+            server.makeRoom();
             json.encode(event);
             if (table != null) table.add(event);
         }
         Flood flood = tracer.flood();
+        server.makeRoom();
         if (flood != null) json.encode(flood);
         if (flood != null && table != null) table.add(flood);
-        server.broadcast(json);
         server.flush();
         return records;
     }
@@ -499,10 +499,7 @@ final class Event {
     }
 
     /** The codes that come with a union sigval. */
-    boolean hasValue() {
-        int code = i32(CODE);
-        return !failed && (code == Signal.SI_QUEUE || code <= Signal.SI_TIMER && code >= Signal.SI_ASYNCIO);
-    }
+    boolean hasValue() { return !failed && i32(CODE) <= Signal.SI_QUEUE && i32(CODE) >= Signal.SI_ASYNCIO; }
 
     Effect effect() { return Effect.ALL[bytes[at + EFFECT]]; }
 
@@ -550,9 +547,8 @@ enum Effect {
 final class Signal {
     // include/uapi/asm-generic/signal.h: the same on x86_64 and aarch64
     static final int SIGHUP = 1, SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11;
-    static final int SIGPIPE = 13;
-    static final int SIGCHLD = 17, SIGCONT = 18, SIGURG = 23, SIGXCPU = 24, SIGXFSZ = 25, SIGIO = 29, SIGSYS = 31;
-    static final int SIGRTMIN = 34, SIGRTMAX = 64; // as glibc counts
+    static final int SIGPIPE = 13, SIGCHLD = 17, SIGCONT = 18, SIGURG = 23, SIGXCPU = 24, SIGXFSZ = 25, SIGIO = 29;
+    static final int SIGSYS = 31, SIGRTMIN = 34, SIGRTMAX = 64; // the latter two as glibc counts
 
     // include/uapi/asm-generic/siginfo.h
     static final int SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3, SI_ASYNCIO = -4;
@@ -815,57 +811,44 @@ final class Party {
 /** Lines of JSON. Hot path: no locks, no logging, no allocation while target and sender are the same, as in a storm. */
 final class Json {
     // The longest line: two cgroups' paths and three command lines of nothing but escapes, six bytes for one.
-    private static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + 3 * Processes.CMDLINE_MAX) + 4096;
+    static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + 3 * Processes.CMDLINE_MAX) + 4096;
 
     /** So many processes may take turns, as in a flood of several, before one of their texts is made anew. */
     private static final int MEMOS = 64;
 
     private static final byte[] PID = ascii("{\"pid\":"), SIGNR = ascii(",\"signr\":"), VALUE = ascii(",\"value\":");
     private static final byte[] END = ascii("}\n");
-    private static final byte[] DIGITS = new byte[200]; // of 0 to 99, two each
-    static {
-        for (int i = 0; i < 200; i++) DIGITS[i] = (byte) ('0' + (i % 2 == 0 ? i / 20 : i / 2 % 10));
-    }
 
-    /** RFC 3339 in UTC, with all nine digits of the nanoseconds: each line has its own time here. */
-    static final String TIME = "1970-01-01T00:00:00.000000000Z";
-    private static final int TIME_FRACTION = TIME.indexOf('.') + 1, FRACTION_DIGITS = 9;
-
-    final byte[] text = new byte[Backlog.BLOCK_SIZE]; // whole lines
-    final List<Vital> vital = new ArrayList<>();
-    int lines, size;
+    /** The end of a time in RFC 3339, with all nine digits of the nanoseconds: each line has its own here. */
+    static final String NANOSECONDS = "000000000Z";
 
     private final boolean brief;
     private final StringBuilder draft = new StringBuilder();
     private final Processes processes;
+    private final Backlog backlog;
+    private Backlog.Block block; // where the line goes
     private final Memo[] targets = new Memo[MEMOS], senders = new Memo[MEMOS]; // by the low bits of a thread's id
-    private long second; // the one that date tells, ns since the epoch
-    private byte[] date = ascii(TIME);
 
-    Json(boolean brief, Processes processes) {
+    Json(boolean brief, Processes processes, Backlog backlog) {
         this.brief = brief;
         this.processes = processes;
+        this.backlog = backlog;
         Arrays.setAll(targets, i -> new Memo(0, Event.SENDER));
         Arrays.setAll(senders, i -> new Memo(Event.SENDER, Event.SIZE));
-    }
-
-    boolean hasRoom() { return text.length - size >= LINE_MAX; }
-
-    void clear() {
-        lines = size = 0;
-        vital.clear();
     }
 
     /** Writes the line that tells of signals unrecorded: {@code {"dropped":9,"most":{"pid":671,…}}}. */
     void encode(Flood flood) {
         draft.append("{\"dropped\":").append(flood.signals()).append(",\"most\":{");
         key("pid", flood.pid()).key("comm", flood.comm()).key("uid", flood.uid()).key("signr", flood.signr());
+        block = backlog.newest;
         put(draft.append('}').toString().getBytes(UTF_8)).end();
         draft.setLength(0);
     }
 
     /** Writes the event's line. */
     void encode(Event event) {
+        block = backlog.newest;
         int pid = event.i32(Event.PID), signr = event.i32(Event.SIGNR);
         if (brief && !event.failed) {
             put(PID).number(pid).put(SIGNR).number(signr).end();
@@ -875,9 +858,9 @@ final class Json {
         Memo sender = senders[event.i32(Event.SENDER + Event.TID) % MEMOS];
         if (event.failed || target.differs(event, processes)) target(event, target);
         if (event.reported() != 0 || sender.differs(event, processes)) sender(event, sender);
-        int start = size;
-        if (event.isFatal() || event.effect() == Effect.STOPS) vital.add(new Vital(start, event.isFatal()));
-        put(target.text).time(start + target.timeAt, event.time);
+        int start = block.size;
+        if (event.isFatal() || event.effect() == Effect.STOPS) block.vital.add(new Vital(start, event.isFatal()));
+        put(target.text).digits(start + target.timeEnd, (int) (event.time - target.second), 9);
         if (event.hasValue()) put(VALUE).number(event.value);
         put(sender.text).end();
     }
@@ -885,10 +868,11 @@ final class Json {
     private void target(Event event, Memo memo) {
         Party target = processes.target(event);
         int signr = event.i32(Event.SIGNR), code = event.i32(Event.CODE), result = event.i32(Event.RESULT);
+        String time = Instant.ofEpochSecond(event.time / Memo.SECOND).toString().replace("Z", "." + NANOSECONDS);
         boolean sys = event.cause == Cause.SECCOMP || event.cause == Cause.DISPATCH;
         draft.append('{');
         key("pid", event.failed ? target.pid : target.tid);
-        key("signr", signr).key("signal", Signal.name(signr), signr).key("time", TIME);
+        key("signr", signr).key("signal", Signal.name(signr), signr).key("time", time);
         if (event.failed) {
             key("process", target.comm).key("cause", event.cause.word).key("result", Kernel.errnoName(-result));
         } else {
@@ -941,41 +925,32 @@ final class Json {
     static byte[] ascii(String text) { return text.getBytes(ISO_8859_1); }
 
     private Json put(byte[] bytes) {
-        System.arraycopy(bytes, 0, text, size, bytes.length);
-        size += bytes.length;
+        System.arraycopy(bytes, 0, block.text, block.size, bytes.length);
+        block.size += bytes.length;
         return this;
     }
 
     private void end() {
         put(END);
-        lines++;
-    }
-
-    private void time(int at, long time) {
-        long nanoseconds = time - second;
-        if (nanoseconds < 0 || nanoseconds >= 1_000_000_000) {
-            nanoseconds = Math.floorMod(time, 1_000_000_000L);
-            second = time - nanoseconds;
-            date = ascii("" + Instant.ofEpochSecond(0, second));
-        }
-        System.arraycopy(date, 0, text, at, TIME_FRACTION - 1);
-        digits(at + TIME_FRACTION + FRACTION_DIGITS, (int) nanoseconds, FRACTION_DIGITS);
+        block.lines++;
     }
 
     private Json number(long n) {
         if (n < 0 || n > Integer.MAX_VALUE) return put(ascii(Long.toString(n)));
         int length = 1;
         for (long limit = 10; n >= limit; limit *= 10) length++;
-        digits(size += length, (int) n, length);
+        digits(block.size += length, (int) n, length);
         return this;
     }
 
     /** Writes that many, which end there: two at a time, and by a multiplication, as C1 has no such trick. */
     private void digits(int end, int n, int length) {
+        byte[] text = block.text;
         for (int at = end - 2; at >= end - length; at -= 2) {
             int hundreds = (int) (n * 0x51EB851FL >>> 37); // n / 100
-            text[at] = DIGITS[2 * (n - 100 * hundreds)];
-            text[at + 1] = DIGITS[2 * (n - 100 * hundreds) + 1];
+            int two = n - 100 * hundreds, tens = two * 103 >> 10; // two / 10
+            text[at] = (byte) ('0' + tens);
+            text[at + 1] = (byte) ('0' + two - 10 * tens);
             n = hundreds;
         }
         if (length % 2 == 1) text[end - length] = (byte) ('0' + n);
@@ -984,13 +959,15 @@ final class Json {
 
 /** The text of a part of the record. It is used again while that part stays the same, as it does in a storm. */
 final class Memo {
-    private final int from;    // the part's place
+    static final long SECOND = 1_000_000_000;
+
+    private final int from; // the part's place
     private final byte[] part;
     private Cause cause;
     private int changes;
-    private long made;
+    long second;            // the text is used again just in that one, ns since the epoch
     byte[] text;
-    int timeAt; // where Json.TIME stands in it
+    int timeEnd;            // where the nanoseconds end in it
 
     Memo(int from, int to) {
         this.from = from;
@@ -998,16 +975,17 @@ final class Memo {
     }
 
     boolean differs(Event event, Processes processes) {
-        return event.cause != cause || processes.changes != changes || event.sent - made > Processes.FRESH
-            || !Arrays.equals(event.bytes, event.at + from, event.at + from + part.length, part, 0, part.length);
+        return event.cause != cause || processes.changes != changes || event.time - second < 0
+            || event.time - second >= SECOND || !Arrays.equals(event.bytes, event.at + from,
+            event.at + from + part.length, part, 0, part.length);
     }
 
     void keep(Event event, Processes processes, StringBuilder draft) {
         cause = event.cause;
         changes = processes.changes;
-        made = event.sent;
+        second = event.time - event.time % SECOND;
         System.arraycopy(event.bytes, event.at + from, part, 0, part.length);
-        timeAt = draft.indexOf(Json.TIME);
+        timeEnd = draft.indexOf(Json.NANOSECONDS) + Json.NANOSECONDS.length() - 1;
         text = draft.toString().getBytes(UTF_8);
         draft.setLength(0);
     }
@@ -1245,50 +1223,36 @@ record Vital(int at, boolean fatal) { }
 
 /** The newest lines, in a ring of blocks that grows while a client needs it; then the oldest block is overwritten. */
 final class Backlog {
-    static final int BLOCK_SIZE = 256 << 10;
+    private static final int BLOCK_SIZE = 512 << 10;
 
     /** 16 MiB in all, or a quarter of what the JVM may use. */
-    private static final long BLOCKS = Math.clamp(Runtime.getRuntime().maxMemory() / 4 / BLOCK_SIZE, 2, 64);
+    private static final long BLOCKS = Math.clamp(Runtime.getRuntime().maxMemory() / 4 / BLOCK_SIZE, 2, 32);
 
     /** Whole lines. */
     static final class Block {
-        final ByteBuffer text = ByteBuffer.allocateDirect(BLOCK_SIZE);
+        final byte[] text = new byte[BLOCK_SIZE];
         final List<Vital> vital = new ArrayList<>();
-        int lines;
-        Block next;
-
-        Block(Block next) { this.next = next == null ? this : next; }
+        int size, lines;
+        Block next = this;
 
         /** Where the line ends that has a byte there. */
         int lineEnd(int at) {
-            while (text.get(at) != '\n') at++;
+            while (text[at] != '\n') at++;
             return at + 1;
         }
-
-        int linesFrom(int at) {
-            int lines = 0;
-            for (; at < text.position(); at = lineEnd(at)) lines++;
-            return lines;
-        }
     }
 
-    Block newest = new Block(null);
+    Block newest = new Block();
     private int blocks = 1;
 
-    boolean hasRoom(Json batch) { return newest.text.remaining() >= batch.size; }
-
-    void append(Json batch) {
-        for (Vital line : batch.vital) newest.vital.add(new Vital(newest.text.position() + line.at(), line.fatal()));
-        newest.text.put(batch.text, 0, batch.size);
-        newest.lines += batch.lines;
-    }
+    boolean hasRoom() { return newest.text.length - newest.size >= Json.LINE_MAX; }
 
     /** Begins another block: a free one, a new one, or else the oldest, which its clients must leave. */
     void advance(List<Client> clients) {
-        boolean free = true;
-        for (Client client : clients) free &= client.block != newest.next;
-        if (!free && blocks < BLOCKS) {
-            newest.next = new Block(newest.next);
+        if (blocks < BLOCKS && clients.stream().anyMatch(client -> client.block == newest.next)) {
+            Block more = new Block();
+            more.next = newest.next;
+            newest.next = more;
             blocks++;
         } else {
             for (Client client : clients) client.leave(newest.next);
@@ -1298,30 +1262,30 @@ final class Backlog {
     }
 
     void clear() {
-        newest.text.clear();
+        newest.size = newest.lines = 0;
         newest.vital.clear();
-        newest.lines = 0;
     }
 }
 
 /** One connection: where it stands in the backlog, and what it has missed. */
 final class Client {
+    private static final int KEPT_MAX = 1 << 20;
+
     final int fd;
     boolean full;            // its socket takes no more for now
     Backlog.Block block;     // the next byte to send is in this block,
-    private int offset;      // at this place
+    int offset;              // at this place
     private long lost;       // lines overwritten before they were sent, not yet told
     private final Deque<ByteBuffer> kept = new ArrayDeque<>(); // goes first: lines of blocks overwritten, {"lost":n}
-    private int keptSize;    // bytes
-    private static final int KEPT_MAX = 4 * Backlog.BLOCK_SIZE;
-    private final AFUNIXSocketChannel channel;
+    private int keptSize;    // bytes, about KEPT_MAX at most
+    final AFUNIXSocketChannel channel;
 
     Client(AFUNIXSocketChannel channel, Backlog backlog) throws IOException {
         this.channel = channel;
         channel.configureBlocking(false);
         fd = FileDescriptorCast.using(channel.getFileDescriptor()).as(Integer.class);
         block = backlog.newest;
-        offset = block.text.position();
+        offset = block.size;
     }
 
     /** Sends all there is, or as much as the socket takes. */
@@ -1335,9 +1299,9 @@ final class Client {
                 kept.add(ByteBuffer.wrap(Json.ascii("{\"lost\":" + lost + "}\n")));
                 keptSize += kept.peek().remaining();
                 lost = 0;
-            } else if (offset < block.text.position()) {
-                offset += channel.write(block.text.duplicate().flip().position(offset));
-                full = offset < block.text.position();
+            } else if (offset < block.size) {
+                offset += channel.write(ByteBuffer.wrap(block.text, offset, block.size - offset));
+                full = offset < block.size;
             } else {
                 block = block.next;
                 offset = 0;
@@ -1346,18 +1310,16 @@ final class Client {
     }
 
     boolean hasAll(Backlog backlog) {
-        return block == backlog.newest && offset == block.text.position() && lost == 0 && kept.isEmpty();
+        return block == backlog.newest && offset == block.size && lost == 0 && kept.isEmpty();
     }
-
-    /** The backlog, which has nothing more for anybody, uses its block again from the start. */
-    void rewind() { offset = 0; }
 
     /** Before a block is overwritten. Stops get just half the room of what is kept, as anybody can flood with them. */
     void leave(Backlog.Block old) {
         if (block != old) return;
         int start = offset == 0 ? 0 : old.lineEnd(offset - 1);
         if (start > offset) keep(old, offset, start); // the rest of a line begun
-        lost += start == 0 ? old.lines : old.linesFrom(start);
+        if (start == 0) lost += old.lines;
+        else for (int at = start; at < old.size; at = old.lineEnd(at)) lost++;
         for (Vital line : old.vital) {
             if (line.at() < start || keptSize > (line.fatal() ? KEPT_MAX : KEPT_MAX / 2)) continue;
             keep(old, line.at(), old.lineEnd(line.at()));
@@ -1368,12 +1330,9 @@ final class Client {
     }
 
     private void keep(Backlog.Block old, int from, int to) {
-        kept.add(ByteBuffer.allocate(to - from).put(0, old.text, from, to - from));
+        kept.add(ByteBuffer.wrap(Arrays.copyOfRange(old.text, from, to)));
         keptSize += to - from;
     }
-
-    /** Throws away what the client writes. One that has closed its half still receives (nc -N). */
-    void read(ByteBuffer scratch) throws IOException { channel.read(scratch.clear()); }
 
     void close() {
         try {
@@ -1397,7 +1356,7 @@ final class Server {
     private static final long SECOND = 999_999_999; // ns: the most in a struct timespec
 
     final Place place;
-    private final Backlog backlog = new Backlog();
+    final Backlog backlog = new Backlog();
     private final List<Client> clients = new ArrayList<>();
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
     private final MemorySegment pollfds = Arena.global().allocate(JAVA_LONG, 3);
@@ -1409,14 +1368,10 @@ final class Server {
 
     boolean hasClients() { return !clients.isEmpty(); }
 
-    /** Hands these lines to every client. */
-    void broadcast(Json batch) {
-        if (!clients.isEmpty() && batch.size > 0) {
-            if (!backlog.hasRoom(batch)) flush();
-            if (!backlog.hasRoom(batch)) backlog.advance(clients);
-            backlog.append(batch);
-        }
-        batch.clear();
+    /** For a line more. */
+    void makeRoom() {
+        if (!backlog.hasRoom()) flush();
+        if (!backlog.hasRoom()) backlog.advance(clients);
     }
 
     /** Sends as much as the clients' sockets take. Once all have all, the same block serves again: it is warm. */
@@ -1429,7 +1384,7 @@ final class Server {
         }
         if (!delivered) return;
         backlog.clear();
-        for (int i = 0; i < clients.size(); i++) clients.get(i).rewind();
+        for (int i = 0; i < clients.size(); i++) clients.get(i).offset = 0;
     }
 
     /** Sleeps in ppoll(2) until there are records, a client comes, goes or takes more, or until time is up. */
@@ -1458,7 +1413,7 @@ final class Server {
     /** To a client that has room, POLLOUT would be news with each line that it reads. EPOLLET: what is new, once. */
     private void watch(Client client, int operation) {
         long wanted = Integer.toUnsignedLong(EPOLLET | POLLIN | (client.full ? POLLOUT : 0));
-        long[] event = {wanted | (long) client.fd << 32, client.fd}; // the fd stands where either machine looks for data
+        long[] event = {wanted | (long) client.fd << 32, client.fd}; // the fd is where either machine looks for data
         Kernel.check("epoll_ctl", Kernel.call(Kernel.EPOLL_CTL, epoll, operation, client.fd, event));
     }
 
@@ -1473,7 +1428,7 @@ final class Server {
         boolean wasFull = client.full;
         try {
             if ((ready & (POLLHUP | POLLERR)) != 0) throw new EOFException("closed by the client");
-            if ((ready & POLLIN) != 0) client.read(scratch);
+            if ((ready & POLLIN) != 0) client.channel.read(scratch.clear()); // of no interest; its end is none (nc -N)
             if ((ready & POLLOUT) != 0) client.send(backlog);
             if (client.full != wasFull) watch(client, EPOLL_CTL_MOD);
         } catch (IOException e) {
@@ -1640,7 +1595,6 @@ final class Tracer {
     private final boolean brief; // records of just pid and signr
     private boolean listening;
     private long clock; // CLOCK_REALTIME - CLOCK_MONOTONIC, ns
-    private long droppedBefore;
 
     Tracer(Options options) {
         Kernel.prepare();
@@ -1672,17 +1626,12 @@ final class Tracer {
 
     private static long at(String member) { return BpfObject.SIGNALS.types.offset("shared", member); }
 
-    private void ask(String list, List<Who> wanted) { // struct wanted in signals.bpf.c
-        Btf types = BpfObject.SIGNALS.types;
-        long at = at(list);
+    private void ask(String list, List<Who> wanted) {
         shared.set(JAVA_INT, at(list + "_count"), wanted.size());
+        ByteBuffer structs = shared.asSlice(at(list)).asByteBuffer().order(ByteOrder.nativeOrder()); // struct wanted
         for (Who who : wanted) {
-            shared.set(JAVA_LONG, at + types.offset("wanted", "cgroup"), who.cgroup());
-            shared.set(JAVA_LONG, at + types.offset("wanted", "pid"), who.pid());
-            byte[] name = who.name().getBytes(UTF_8);
-            int size = Math.min(name.length, Event.COMM_SIZE - 1); // as much as the kernel keeps
-            MemorySegment.copy(name, 0, shared, JAVA_BYTE, at + types.offset("wanted", "name"), size);
-            at += types.size("wanted");
+            byte[] name = Arrays.copyOf(who.name().getBytes(UTF_8), Event.COMM_SIZE - 1); // as much as the kernel keeps
+            structs.putLong(who.cgroup()).putLong(who.pid()).put(name).put((byte) 0);
         }
     }
 
@@ -1736,10 +1685,8 @@ final class Tracer {
         Log.debug(wanted ? "recording" : "recording nothing, as nobody listens");
     }
 
-    /**
-     * Asks for a wake-up with the next record. Pairs with xchg() in bpf_ringbuf_commit(): either the prog sees this
-     * store, or the look at the ring that follows it sees the record. signals.bpf.c tells the other half at submit().
-     */
+    // Asks for a wake-up with the next record. Pairs with xchg() in bpf_ringbuf_commit(), as submit() in signals.bpf.c
+    // says: either the prog sees this store, or the look at the ring that follows it sees the record.
     void park(boolean wanted) {
         WORD.setOpaque(shared, PARKED, wanted ? 1 : 0);
         VarHandle.fullFence();
@@ -1747,9 +1694,8 @@ final class Tracer {
 
     /** What went unrecorded since the last call; null for nothing. Then the vote on who sent it begins anew. */
     Flood flood() {
-        long now = (long) COUNTER.getOpaque(shared, DROPPED), signals = now - droppedBefore;
-        if (signals == 0) return null;
-        droppedBefore = now;
+        if ((long) COUNTER.getOpaque(shared, DROPPED) == 0) return null;
+        long signals = (long) COUNTER.getAndSet(shared, DROPPED, 0L);
         long suspect = (long) COUNTER.getOpaque(shared, SUSPECT);
         COUNTER.setOpaque(shared, VOTES, 0L);
         int pid = (int) suspect >>> 8;
@@ -1757,10 +1703,8 @@ final class Tracer {
     }
 }
 
-/**
- * kernel/bpf/ringbuf.c maps a page with consumer_pos, which is ours to write; one with producer_pos; and the data twice,
- * of which the second is not touched: that halves what is resident. A record is a header of 8 bytes and a sample.
- */
+// kernel/bpf/ringbuf.c maps a page with consumer_pos, which is ours to write; one with producer_pos; the data; and the
+// data again, which is not touched here: that halves what is resident. A record is a header of 8 bytes and a sample.
 final class RingBuffer {
     // include/uapi/linux/bpf.h
     private static final int BPF_RINGBUF_BUSY_BIT = 1 << 31, BPF_RINGBUF_DISCARD_BIT = 1 << 30, BPF_RINGBUF_HDR_SZ = 8;
