@@ -247,8 +247,7 @@ final class Options {
 
 /** Whom --to or --from asks for: a process, all in a cgroup and below it, or all of a name; the others are 0 or "". */
 record Who(long pid, long cgroup, String name) {
-    static final int MOST = 8; // WANTED_MAX in signals.bpf.c
-    private static final int PID_MAX_LIMIT = 4_194_304; // include/linux/threads.h
+    static final int MOST = 8, PID_MAX_LIMIT = 4_194_304; // WANTED_MAX in signals.bpf.c; include/linux/threads.h
 
     static Who of(String word, String option) {
         long pid = word.matches("[0-9]{1,7}") ? Long.parseLong(word) : 0;
@@ -359,8 +358,7 @@ final class Output {
 }
 
 // §2 ── An event and what it means ───────────────────────────────────────────────────────────────────────────────────
-// Where a record has its members; the names of signals, codes and results as kill -l and the manual pages have them;
-// and the cause: why the signal was sent.
+// Where a record has its members, why the signal was sent, what its numbers are called, and who everybody is.
 
 /** One signal: a struct event of signals.bpf.c, read where it stands among the records copied last. */
 final class Event {
@@ -383,8 +381,7 @@ final class Event {
     static final int COMM_SIZE = 16;
     private static final int SCHED_FIFO = 1, SCHED_RR = 2, SCHED_DEADLINE = 6; // include/uapi/linux/sched.h
 
-    // by the system call that failed, as signals.bpf.c counts them
-    static final int BY_PIDFD = 3;
+    static final int BY_PIDFD = 3; // of the system calls that can fail, as signals.bpf.c counts them
     private static final List<Cause> CALLS = List.of(Cause.KILL, Cause.TKILL, Cause.QUEUE);
 
     private static int at(String member) { return BpfObject.SIGNALS.types.offset("event", member); }
@@ -557,7 +554,7 @@ final class Signal {
 
     private static final String[] NAMES = list("SIG", "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE "
         + "ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS");
-    private static final String[] RESULTS = "delivered ignored pending overflow lose_info".split(" ");
+    static final String[] RESULTS = "delivered ignored pending overflow lose_info".split(" ");
     private static final String[] SENDERS_CODES = list("SI_", "USER QUEUE TIMER MESGQ ASYNCIO SIGIO TKILL DETHREAD");
     private static final String[] POLL_CODES = list("POLL_", "IN OUT MSG ERR PRI HUP");
     private static final Map<Integer, String[]> KERNELS_CODES = Map.of(
@@ -569,27 +566,22 @@ final class Signal {
         SIGCHLD, list("CLD_", "EXITED KILLED DUMPED TRAPPED STOPPED CONTINUED"),
         SIGSYS, list("SYS_", "SECCOMP USER_DISPATCH"));
 
-    /** include/uapi/linux/audit.h: AUDIT_ARCH_* */
-    private static final Map<Integer, String> ARCHES =
+    private static final Map<Integer, String> ARCHES = // include/uapi/linux/audit.h: AUDIT_ARCH_*
         Map.of(0xC000003E, "x86_64", 0x40000003, "i386", 0xC00000B7, "aarch64", 0x40000028, "arm");
 
     static final long FAULTS = mask("SEGV,BUS,FPE,ILL,TRAP"), TIMERS = mask("ALRM,VTALRM,PROF");
     static final long TERMINALS = mask("HUP,INT,QUIT,TSTP,TTIN,TTOU,CONT,WINCH");
-
-    /** What ends a process, or dumps its core, unless it is handled: all but these. */
-    static final long FATAL = mask("^CHLD,CONT,STOP,TSTP,TTIN,TTOU,URG,WINCH");
+    static final long FATAL = mask("^CHLD,CONT,STOP,TSTP,TTIN,TTOU,URG,WINCH"); // they end a process, unless handled
 
     /** Such as SIGKILL, or, as kill -l of bash, SIGRTMIN+1 and SIGRTMAX-1; null for a number that has no name. */
     static String name(int signr) {
         if (signr < 32 || signr > SIGRTMAX) return at(NAMES, signr - 1);
-        int from = signr < 50 ? SIGRTMIN : SIGRTMAX; // 32 and 33 are glibc's own
-        return (from == SIGRTMIN ? "SIGRTMIN" : "SIGRTMAX") + (signr == from ? "" : "%+d".formatted(signr - from));
+        int more = signr < 50 ? signr - SIGRTMIN : signr - SIGRTMAX; // 32 and 33 are glibc's own
+        return (signr < 50 ? "SIGRTMIN" : "SIGRTMAX") + (more == 0 ? "" : "%+d".formatted(more));
     }
 
     /** Such as KILL; a number that has no name stays one. */
     static String shortName(int signr) { return name(signr) != null ? name(signr).substring(3) : "" + signr; }
-
-    static String result(int result) { return at(RESULTS, result); }
 
     static String code(int signr, int code, Cause cause) {
         if (code == SI_KERNEL) return "SI_KERNEL";
@@ -622,7 +614,7 @@ final class Signal {
         return (prefix + names.replace(" ", " " + prefix)).split(" ");
     }
 
-    private static String at(String[] list, int i) { return i >= 0 && i < list.length ? list[i] : null; }
+    static String at(String[] list, int i) { return i >= 0 && i < list.length ? list[i] : null; }
 }
 
 /** Names that outlast their processes: from records of fork(2) and execve(2), or from /proc while a process lives. */
@@ -695,11 +687,7 @@ final class Processes {
     /** All that there are, when somebody begins to listen. */
     void scan() {
         cgroups.scan();
-        try (var folders = Files.newDirectoryStream(Path.of("/proc"), "[0-9]*")) {
-            if (hasProc) for (Path folder : folders) look(Integer.parseInt("" + folder.getFileName()), -1);
-        } catch (IOException e) {
-            Log.warn("/proc: " + e); // names of processes that are older than this one are missing then
-        }
+        if (hasProc) ProcessHandle.allProcesses().forEach(process -> look((int) process.pid(), -1));
     }
 
     /** The process of that id and start, CLOCK_BOOTTIME in ns; below zero: the one that has that id now. */
@@ -813,8 +801,7 @@ final class Json {
     // The longest line: two cgroups' paths and three command lines of nothing but escapes, six bytes for one.
     static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + 3 * Processes.CMDLINE_MAX) + 4096;
 
-    /** So many processes may take turns, as in a flood of several, before one of their texts is made anew. */
-    private static final int MEMOS = 64;
+    private static final int MEMOS = 64; // so many processes may take turns, before one of their texts is made anew
 
     private static final byte[] PID = ascii("{\"pid\":"), SIGNR = ascii(",\"signr\":"), VALUE = ascii(",\"value\":");
     private static final byte[] END = ascii("}\n");
@@ -880,7 +867,7 @@ final class Json {
             key("cmdline", target.is.cmdline()).key("uid", target.uid).key("ppid", target.ppid);
             key("parent", target.parentName).key("nspid", target.nspid).key("cgroup", target.cgroup);
             key("cause", event.cause.word).key("code", Signal.code(signr, code, event.cause), code);
-            key("result", Signal.result(result), result).key("effect", event.effect().word);
+            key("result", Signal.at(Signal.RESULTS, result), result).key("effect", event.effect().word);
             key("group", event.flag(Event.GROUP));
         }
         if (event.cause == Cause.PDEATH && event.flag(Event.ALIVE)) key("thread", true);
@@ -1037,8 +1024,11 @@ final class Cgroups {
     static final int PATH_MAX = 4096;
     private static final int MOST = 8192, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
 
+    /** Where cgroup v2 is: /sys/fs/cgroup, or beside v1 at a place such as /sys/fs/cgroup/unified; or nowhere. */
+    private static final String MOUNT = Kernel.text("/proc/self/mountinfo").lines()
+        .filter(line -> line.contains(" - cgroup2 ")).map(line -> line.split(" ")[4]).findFirst().orElse("");
+
     private final Map<Long, String> paths = new HashMap<>();
-    private static final String MOUNT = mount();
     private final int mountFd = Kernel.open(MOUNT);
 
     /** Such as {@code /system.slice/cron.service}; null where it cannot be told. */
@@ -1079,13 +1069,6 @@ final class Cgroups {
         Kernel.close(fd);
         return name(folder);
     }
-
-    /** Where cgroup v2 is mounted: /sys/fs/cgroup, or beside v1 at a place such as /sys/fs/cgroup/unified. */
-    private static String mount() {
-        for (String line : Kernel.text("/proc/self/mountinfo").split("\n"))
-            if (line.contains(" - cgroup2 ")) return line.split(" ")[4];
-        return ""; // nowhere: no cgroup will be told
-    }
 }
 
 /** The same for a person, in columns. On a terminal, names are cut to fit, and process ids never. */
@@ -1097,8 +1080,7 @@ final class Table {
     private static final boolean ARROWS = Output.CHARSET.newEncoder().canEncode("→←");
     private static final String TO = ARROWS ? " → " : " -> ", FROM = ARROWS ? " ← " : " <- ";
 
-    /** CLD_EXITED and the following. */
-    private static final String[] REPORTS =
+    private static final String[] REPORTS = // CLD_EXITED and the following
         {" exited ", " killed by ", " dumped core, ", " trapped by ", " stopped by ", " continued by "};
 
     private final boolean terminal = Kernel.columns(Output.STDOUT) > 0;
@@ -1107,7 +1089,6 @@ final class Table {
     private final DateTimeFormatter clock = DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneOffset.UTC);
     private final Map<String, String> users = Kernel.text("/etc/passwd").lines().map(line -> line.split(":"))
         .filter(user -> user.length > 2).collect(Collectors.toMap(user -> user[2], user -> user[0], (name, _) -> name));
-
     private final Processes processes;
 
     Table(Processes processes) {
@@ -1228,9 +1209,8 @@ final class Backlog {
     /** 16 MiB in all, or a quarter of what the JVM may use. */
     private static final long BLOCKS = Math.clamp(Runtime.getRuntime().maxMemory() / 4 / BLOCK_SIZE, 2, 32);
 
-    /** Whole lines. */
     static final class Block {
-        final byte[] text = new byte[BLOCK_SIZE];
+        final byte[] text = new byte[BLOCK_SIZE]; // whole lines
         final List<Vital> vital = new ArrayList<>();
         int size, lines;
         Block next = this;
@@ -1585,8 +1565,7 @@ final class Tracer {
         : new int[] {62, 200, 129, 424, 234, 297, 37, 238, 178, 424, 270, 335};
     private static final VarHandle WORD = JAVA_INT.varHandle(), COUNTER = JAVA_LONG.varHandle();
 
-    /** How long after its SIGKILL the OOM killer may take to mark the victim, ns. It takes microseconds on its way. */
-    private static final long MARKED_WITHIN = 20_000_000;
+    private static final long MARKED_WITHIN = 20_000_000; // ns: the OOM killer takes microseconds on its way
 
     final RingBuffer ring;
     final Processes processes = new Processes();
