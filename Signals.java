@@ -404,20 +404,16 @@ final class Event {
 
     /** Takes out what differs from one record of a storm to the next, so that the rest can be compared. */
     void read(long clock) {
-        sent = take(TIME);
+        sent = i64(TIME);
+        fields.putLong(at + TIME, 0);
         time = sent + clock;
         failed = i32(RESULT) < 0;
         cause = failed ? CALLS.get(i32(CODE) % 3) : flag(HAS_INFO) ? causeByCode()
             : i32(CODE) == Signal.SI_USER ? causeWithoutInfo() : causeByKernel();
         if (!hasValue()) return;
-        value = take(VALUE);
+        value = i64(VALUE);
+        fields.putLong(at + VALUE, 0);
         if (value >>> 32 == 0) value = (int) value; // a sigval is an int or a pointer
-    }
-
-    private long take(int member) {
-        long taken = i64(member);
-        fields.putLong(at + member, 0);
-        return taken;
     }
 
     int i32(int member) { return fields.getInt(at + member); }
@@ -895,8 +891,7 @@ final class Json {
 
     private Json key(String key, Object value) {
         if (value == null || value instanceof List<?> list && list.isEmpty()) return this;
-        if (draft.charAt(draft.length() - 1) != '{') draft.append(',');
-        draft.append('"').append(key).append("\":");
+        draft.append(draft.charAt(draft.length() - 1) == '{' ? "\"" : ",\"").append(key).append("\":");
         if (value instanceof String text) draft.append(quote(text));
         else if (value instanceof List<?> list) draft.append(list.stream().map(Json::quote)
             .collect(Collectors.joining(",", "[", "]")));
@@ -1075,8 +1070,7 @@ final class Cgroups {
 final class Table {
     private static final String RED = "\u001b[1;31m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
 
-    private static final int WIDE = 160, ANCESTORS = 4; // columns; those that are named where nothing is cut
-    private static final int CLAIMS = 2;                // of them, whose command lines are shown
+    private static final int WIDE = 160, ANCESTORS = 4, CLAIMS = 2; // columns; named where nothing is cut; command lines
     private static final boolean ARROWS = Output.CHARSET.newEncoder().canEncode("→←");
     private static final String TO = ARROWS ? " → " : " -> ", FROM = ARROWS ? " ← " : " <- ";
 
@@ -1117,7 +1111,7 @@ final class Table {
         List<Processes.Process> above = processes.ancestors(sender.parent);
         above.removeIf(each -> each.pid() == 1); // everybody's
         if (sender.parent != null) above.addFirst(sender.parent);
-        StringBuilder origin = new StringBuilder(" " + users.getOrDefault("" + sender.uid, "" + sender.uid));
+        var origin = new StringBuilder(" " + users.getOrDefault("" + sender.uid, "" + sender.uid));
         if (sender.parent == null && sender.ppid != null && sender.ppid > 0)
             origin.append(" < " + name(sender.parentName) + "[" + sender.ppid + "]");
         int most = columns() < WIDE ? 1 : terminal ? 2 : ANCESTORS; // the command lines want some room, too
@@ -1167,7 +1161,6 @@ final class Table {
 
     private void row(String style, String rest, String... cells) {
         for (int i = 0; i < cells.length; i++) cells[i] = shown(cells[i]);
-        rest = shown(rest);
         int columns = columns();
         int less = Math.clamp((80 - columns) / 2, 0, 10), more = columns < 100 ? 0 : columns < WIDE ? 4 : 8;
         int[] widths = {12, 2, 8, 16 + more - less / 2, 20 + more - less};
@@ -1178,7 +1171,7 @@ final class Table {
         }
         int room = columns - Text.columns(line.toString());
         String sender = fit(cells[widths.length], room);
-        line.append(sender).append(Text.cut(rest, Math.max(0, room - Text.columns(sender))));
+        line.append(sender).append(Text.cut(shown(rest), Math.max(0, room - Text.columns(sender))));
         Output.OUT.print(colour && !style.isEmpty() ? style + line + PLAIN + "\n" : line + "\n");
     }
 
@@ -1276,8 +1269,7 @@ final class Client {
                 full = kept.peek().hasRemaining();
                 if (!full) kept.poll();
             } else if (lost > 0) {
-                kept.add(ByteBuffer.wrap(Json.ascii("{\"lost\":" + lost + "}\n")));
-                keptSize += kept.peek().remaining();
+                keep(Json.ascii("{\"lost\":" + lost + "}\n"));
                 lost = 0;
             } else if (offset < block.size) {
                 offset += channel.write(ByteBuffer.wrap(block.text, offset, block.size - offset));
@@ -1297,21 +1289,21 @@ final class Client {
     void leave(Backlog.Block old) {
         if (block != old) return;
         int start = offset == 0 ? 0 : old.lineEnd(offset - 1);
-        if (start > offset) keep(old, offset, start); // the rest of a line begun
+        if (start > offset) keep(Arrays.copyOfRange(old.text, offset, start)); // the rest of a line begun
         if (start == 0) lost += old.lines;
         else for (int at = start; at < old.size; at = old.lineEnd(at)) lost++;
         for (Vital line : old.vital) {
             if (line.at() < start || keptSize > (line.fatal() ? KEPT_MAX : KEPT_MAX / 2)) continue;
-            keep(old, line.at(), old.lineEnd(line.at()));
+            keep(Arrays.copyOfRange(old.text, line.at(), old.lineEnd(line.at())));
             lost--;
         }
         block = old.next;
         offset = 0;
     }
 
-    private void keep(Backlog.Block old, int from, int to) {
-        kept.add(ByteBuffer.wrap(Arrays.copyOfRange(old.text, from, to)));
-        keptSize += to - from;
+    private void keep(byte[] lines) {
+        kept.add(ByteBuffer.wrap(lines));
+        keptSize += lines.length;
     }
 
     void close() {
@@ -1572,7 +1564,6 @@ final class Tracer {
     private final Event event;
     private final MemorySegment shared;
     private final boolean brief; // records of just pid and signr
-    private boolean listening;
     private long clock; // CLOCK_REALTIME - CLOCK_MONOTONIC, ns
 
     Tracer(Options options) {
@@ -1657,8 +1648,7 @@ final class Tracer {
 
     /** While nobody listens, the prog records nothing. */
     void listen(boolean wanted) {
-        if (wanted == listening) return;
-        listening = wanted;
+        if ((int) WORD.getOpaque(shared, LISTENING) == (wanted ? 1 : 0)) return;
         WORD.setOpaque(shared, LISTENING, wanted ? 1 : 0);
         if (wanted && !brief) processes.scan();
         Log.debug(wanted ? "recording" : "recording nothing, as nobody listens");
