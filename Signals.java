@@ -1070,7 +1070,7 @@ final class Cgroups {
 final class Table {
     private static final String RED = "\u001b[1;31m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
 
-    private static final int WIDE = 160, ANCESTORS = 4, CLAIMS = 2; // columns; named where nothing is cut; command lines
+    private static final int WIDE = 160, ANCESTORS = 4, CLAIMS = 2; // columns; names, command lines at most
     private static final boolean ARROWS = Output.CHARSET.newEncoder().canEncode("→←");
     private static final String TO = ARROWS ? " → " : " -> ", FROM = ARROWS ? " ← " : " <- ";
 
