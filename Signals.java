@@ -20,8 +20,8 @@
 //                ppoll(2) ◀── nothing left ── RingBuffer.fill ◀─────┘                       §1, §5
 //                   │                               │ an Event                              §2
 //                   │                          Json.encode (and Table.add for --print)      §3
-//                   │                               │ lines
-//                   └─▶ accept, read, drop    Server.broadcast ─▶ Client.send ─▶ nc -U      §4
+//                   │                               │ a line
+//                   └─▶ accept, read, drop    Backlog ─▶ Client.send ─▶ nc -U               §4
 //
 // §1 the program; §2 an event and what it means; §3 the line and the table; §4 the socket and its clients; §5 the way
 // into the kernel, and the ring buffer; §6 the object file and the kernel's types; §7 system calls.
@@ -97,7 +97,7 @@ public final class Signals {
         synchronized (Signals.class) {
             server = new Server(options);
         }
-        json = new Json(options.brief, tracer.processes);
+        json = new Json(options.brief, tracer.processes, server.backlog);
         Log.info("unix socket listening on " + options.socket);
         Log.info("awaiting for new connections");
         table = options.print ? new Table(tracer.processes) : null; // below these, where both go to one terminal
@@ -129,14 +129,14 @@ public final class Signals {
         int records = 0;
         for (Event event; (event = tracer.next()) != null; records++) {
             if (!isWanted(event)) continue;
-            if (!json.hasRoom()) server.broadcast(json);
+            server.makeRoom();
             json.encode(event);
             if (table != null) table.add(event);
         }
         Flood flood = tracer.flood();
+        server.makeRoom();
         if (flood != null) json.encode(flood);
         if (flood != null && table != null) table.add(flood);
-        server.broadcast(json);
         server.flush();
         return records;
     }
@@ -248,8 +248,7 @@ final class Options {
 
 /** Whom --to or --from asks for: a process, all in a cgroup and below it, or all of a name; the others are 0 or "". */
 record Who(long pid, long cgroup, String name) {
-    static final int MOST = 8; // WANTED_MAX in signals.bpf.c
-    private static final int PID_MAX_LIMIT = 4_194_304; // include/linux/threads.h
+    static final int MOST = 8, PID_MAX_LIMIT = 4_194_304; // WANTED_MAX in signals.bpf.c; include/linux/threads.h
 
     static Who of(String word, String option) {
         long pid = word.matches("[0-9]{1,7}") ? Long.parseLong(word) : 0;
@@ -360,8 +359,7 @@ final class Output {
 }
 
 // §2 ── An event and what it means ───────────────────────────────────────────────────────────────────────────────────
-// Where a record has its members; the names of signals, codes and results as kill -l and the manual pages have them;
-// and the cause: why the signal was sent.
+// Where a record has its members, why the signal was sent, what its numbers are called, and who everybody is.
 
 /** One signal: a struct event of signals.bpf.c, read where it stands among the records copied last. */
 final class Event {
@@ -384,8 +382,7 @@ final class Event {
     static final int COMM_SIZE = 16;
     private static final int SCHED_FIFO = 1, SCHED_RR = 2, SCHED_DEADLINE = 6; // include/uapi/linux/sched.h
 
-    // by the system call that failed, as signals.bpf.c counts them
-    static final int BY_PIDFD = 3;
+    static final int BY_PIDFD = 3; // of the system calls that can fail, as signals.bpf.c counts them
     private static final List<Cause> CALLS = List.of(Cause.KILL, Cause.TKILL, Cause.QUEUE);
 
     private static int at(String member) { return BpfObject.SIGNALS.types.offset("event", member); }
@@ -408,20 +405,16 @@ final class Event {
 
     /** Takes out what differs from one record of a storm to the next, so that the rest can be compared. */
     void read(long clock) {
-        sent = take(TIME);
+        sent = i64(TIME);
+        fields.putLong(at + TIME, 0);
         time = sent + clock;
         failed = i32(RESULT) < 0;
         cause = failed ? CALLS.get(i32(CODE) % 3) : flag(HAS_INFO) ? causeByCode()
             : i32(CODE) == Signal.SI_USER ? causeWithoutInfo() : causeByKernel();
         if (!hasValue()) return;
-        value = take(VALUE);
+        value = i64(VALUE);
+        fields.putLong(at + VALUE, 0);
         if (value >>> 32 == 0) value = (int) value; // a sigval is an int or a pointer
-    }
-
-    private long take(int member) {
-        long taken = i64(member);
-        fields.putLong(at + member, 0);
-        return taken;
     }
 
     int i32(int member) { return fields.getInt(at + member); }
@@ -500,10 +493,7 @@ final class Event {
     }
 
     /** The codes that come with a union sigval. */
-    boolean hasValue() {
-        int code = i32(CODE);
-        return !failed && (code == Signal.SI_QUEUE || code <= Signal.SI_TIMER && code >= Signal.SI_ASYNCIO);
-    }
+    boolean hasValue() { return !failed && i32(CODE) <= Signal.SI_QUEUE && i32(CODE) >= Signal.SI_ASYNCIO; }
 
     Effect effect() { return Effect.ALL[bytes[at + EFFECT]]; }
 
@@ -551,9 +541,8 @@ enum Effect {
 final class Signal {
     // include/uapi/asm-generic/signal.h: the same on x86_64 and aarch64
     static final int SIGHUP = 1, SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11;
-    static final int SIGPIPE = 13;
-    static final int SIGCHLD = 17, SIGCONT = 18, SIGURG = 23, SIGXCPU = 24, SIGXFSZ = 25, SIGIO = 29, SIGSYS = 31;
-    static final int SIGRTMIN = 34, SIGRTMAX = 64; // as glibc counts
+    static final int SIGPIPE = 13, SIGCHLD = 17, SIGCONT = 18, SIGURG = 23, SIGXCPU = 24, SIGXFSZ = 25, SIGIO = 29;
+    static final int SIGSYS = 31, SIGRTMIN = 34, SIGRTMAX = 64; // the latter two as glibc counts
 
     // include/uapi/asm-generic/siginfo.h
     static final int SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3, SI_ASYNCIO = -4;
@@ -562,7 +551,7 @@ final class Signal {
 
     private static final String[] NAMES = list("SIG", "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE "
         + "ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS");
-    private static final String[] RESULTS = "delivered ignored pending overflow lose_info".split(" ");
+    static final String[] RESULTS = "delivered ignored pending overflow lose_info".split(" ");
     private static final String[] SENDERS_CODES = list("SI_", "USER QUEUE TIMER MESGQ ASYNCIO SIGIO TKILL DETHREAD");
     private static final String[] POLL_CODES = list("POLL_", "IN OUT MSG ERR PRI HUP");
     private static final Map<Integer, String[]> KERNELS_CODES = Map.of(
@@ -574,27 +563,22 @@ final class Signal {
         SIGCHLD, list("CLD_", "EXITED KILLED DUMPED TRAPPED STOPPED CONTINUED"),
         SIGSYS, list("SYS_", "SECCOMP USER_DISPATCH"));
 
-    /** include/uapi/linux/audit.h: AUDIT_ARCH_* */
-    private static final Map<Integer, String> ARCHES =
+    private static final Map<Integer, String> ARCHES = // include/uapi/linux/audit.h: AUDIT_ARCH_*
         Map.of(0xC000003E, "x86_64", 0x40000003, "i386", 0xC00000B7, "aarch64", 0x40000028, "arm");
 
     static final long FAULTS = mask("SEGV,BUS,FPE,ILL,TRAP"), TIMERS = mask("ALRM,VTALRM,PROF");
     static final long TERMINALS = mask("HUP,INT,QUIT,TSTP,TTIN,TTOU,CONT,WINCH");
-
-    /** What ends a process, or dumps its core, unless it is handled: all but these. */
-    static final long FATAL = mask("^CHLD,CONT,STOP,TSTP,TTIN,TTOU,URG,WINCH");
+    static final long FATAL = mask("^CHLD,CONT,STOP,TSTP,TTIN,TTOU,URG,WINCH"); // they end a process, unless handled
 
     /** Such as SIGKILL, or, as kill -l of bash, SIGRTMIN+1 and SIGRTMAX-1; null for a number that has no name. */
     static String name(int signr) {
         if (signr < 32 || signr > SIGRTMAX) return at(NAMES, signr - 1);
-        int from = signr < 50 ? SIGRTMIN : SIGRTMAX; // 32 and 33 are glibc's own
-        return (from == SIGRTMIN ? "SIGRTMIN" : "SIGRTMAX") + (signr == from ? "" : "%+d".formatted(signr - from));
+        int more = signr < 50 ? signr - SIGRTMIN : signr - SIGRTMAX; // 32 and 33 are glibc's own
+        return (signr < 50 ? "SIGRTMIN" : "SIGRTMAX") + (more == 0 ? "" : "%+d".formatted(more));
     }
 
     /** Such as KILL; a number that has no name stays one. */
     static String shortName(int signr) { return name(signr) != null ? name(signr).substring(3) : "" + signr; }
-
-    static String result(int result) { return at(RESULTS, result); }
 
     static String code(int signr, int code, Cause cause) {
         if (code == SI_KERNEL) return "SI_KERNEL";
@@ -627,7 +611,7 @@ final class Signal {
         return (prefix + names.replace(" ", " " + prefix)).split(" ");
     }
 
-    private static String at(String[] list, int i) { return i >= 0 && i < list.length ? list[i] : null; }
+    static String at(String[] list, int i) { return i >= 0 && i < list.length ? list[i] : null; }
 }
 
 /** Names that outlast their processes: from records of fork(2) and execve(2), or from /proc while a process lives. */
@@ -700,11 +684,7 @@ final class Processes {
     /** All that there are, when somebody begins to listen. */
     void scan() {
         cgroups.scan();
-        try (var folders = Files.newDirectoryStream(Path.of("/proc"), "[0-9]*")) {
-            if (hasProc) for (Path folder : folders) look(Integer.parseInt("" + folder.getFileName()), -1);
-        } catch (IOException e) {
-            Log.warn("/proc: " + e); // names of processes that are older than this one are missing then
-        }
+        if (hasProc) ProcessHandle.allProcesses().forEach(process -> look((int) process.pid(), -1));
     }
 
     /** The process of that id and start, CLOCK_BOOTTIME in ns; below zero: the one that has that id now. */
@@ -819,57 +799,43 @@ final class Party {
 /** Lines of JSON. Hot path: no locks, no logging, no allocation while target and sender are the same, as in a storm. */
 final class Json {
     // The longest line: two cgroups' paths and three command lines of nothing but escapes, six bytes for one.
-    private static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + 3 * Processes.CMDLINE_MAX) + 4096;
+    static final int LINE_MAX = 6 * (2 * Cgroups.PATH_MAX + 3 * Processes.CMDLINE_MAX) + 4096;
 
-    /** So many processes may take turns, as in a flood of several, before one of their texts is made anew. */
-    private static final int MEMOS = 64;
+    private static final int MEMOS = 64; // so many processes may take turns, before one of their texts is made anew
 
     private static final byte[] PID = ascii("{\"pid\":"), SIGNR = ascii(",\"signr\":"), VALUE = ascii(",\"value\":");
     private static final byte[] END = ascii("}\n");
-    private static final byte[] DIGITS = new byte[200]; // of 0 to 99, two each
-    static {
-        for (int i = 0; i < 200; i++) DIGITS[i] = (byte) ('0' + (i % 2 == 0 ? i / 20 : i / 2 % 10));
-    }
 
-    /** RFC 3339 in UTC, with all nine digits of the nanoseconds: each line has its own time here. */
-    static final String TIME = "1970-01-01T00:00:00.000000000Z";
-    private static final int TIME_FRACTION = TIME.indexOf('.') + 1, FRACTION_DIGITS = 9;
-
-    final byte[] text = new byte[Backlog.BLOCK_SIZE]; // whole lines
-    final List<Vital> vital = new ArrayList<>();
-    int lines, size;
+    /** The end of a time in RFC 3339, with all nine digits of the nanoseconds: each line has its own here. */
+    static final String NANOSECONDS = "000000000Z";
 
     private final boolean brief;
     private final StringBuilder draft = new StringBuilder();
     private final Processes processes;
+    private final Backlog backlog;
+    private Backlog.Block block; // where the line goes
     private final Memo[] targets = new Memo[MEMOS], senders = new Memo[MEMOS]; // by the low bits of a thread's id
-    private long second; // the one that date tells, ns since the epoch
-    private byte[] date = ascii(TIME);
 
-    Json(boolean brief, Processes processes) {
+    Json(boolean brief, Processes processes, Backlog backlog) {
         this.brief = brief;
         this.processes = processes;
+        this.backlog = backlog;
         Arrays.setAll(targets, i -> new Memo(0, Event.SENDER));
         Arrays.setAll(senders, i -> new Memo(Event.SENDER, Event.SIZE));
-    }
-
-    boolean hasRoom() { return text.length - size >= LINE_MAX; }
-
-    void clear() {
-        lines = size = 0;
-        vital.clear();
     }
 
     /** Writes the line that tells of signals unrecorded: {@code {"dropped":9,"most":{"pid":671,…}}}. */
     void encode(Flood flood) {
         draft.append("{\"dropped\":").append(flood.signals()).append(",\"most\":{");
         key("pid", flood.pid()).key("comm", flood.comm()).key("uid", flood.uid()).key("signr", flood.signr());
+        block = backlog.newest;
         put(draft.append('}').toString().getBytes(UTF_8)).end();
         draft.setLength(0);
     }
 
     /** Writes the event's line. */
     void encode(Event event) {
+        block = backlog.newest;
         int pid = event.i32(Event.PID), signr = event.i32(Event.SIGNR);
         if (brief && !event.failed) {
             put(PID).number(pid).put(SIGNR).number(signr).end();
@@ -879,9 +845,9 @@ final class Json {
         Memo sender = senders[event.i32(Event.SENDER + Event.TID) % MEMOS];
         if (event.failed || target.differs(event, processes)) target(event, target);
         if (event.reported() != 0 || sender.differs(event, processes)) sender(event, sender);
-        int start = size;
-        if (event.isFatal() || event.effect() == Effect.STOPS) vital.add(new Vital(start, event.isFatal()));
-        put(target.text).time(start + target.timeAt, event.time);
+        int start = block.size;
+        if (event.isFatal() || event.effect() == Effect.STOPS) block.vital.add(new Vital(start, event.isFatal()));
+        put(target.text).digits(start + target.timeEnd, (int) (event.time - target.second), 9);
         if (event.hasValue()) put(VALUE).number(event.value);
         put(sender.text).end();
     }
@@ -889,10 +855,11 @@ final class Json {
     private void target(Event event, Memo memo) {
         Party target = processes.target(event);
         int signr = event.i32(Event.SIGNR), code = event.i32(Event.CODE), result = event.i32(Event.RESULT);
+        String time = Instant.ofEpochSecond(event.time / Memo.SECOND).toString().replace("Z", "." + NANOSECONDS);
         boolean sys = event.cause == Cause.SECCOMP || event.cause == Cause.DISPATCH;
         draft.append('{');
         key("pid", event.failed ? target.pid : target.tid);
-        key("signr", signr).key("signal", Signal.name(signr), signr).key("time", TIME);
+        key("signr", signr).key("signal", Signal.name(signr), signr).key("time", time);
         if (event.failed) {
             key("process", target.comm).key("cause", event.cause.word).key("result", Kernel.errnoName(-result));
         } else {
@@ -900,7 +867,7 @@ final class Json {
             key("cmdline", target.is.cmdline()).key("uid", target.uid).key("ppid", target.ppid);
             key("parent", target.parentName).key("nspid", target.nspid).key("cgroup", target.cgroup);
             key("cause", event.cause.word).key("code", Signal.code(signr, code, event.cause), code);
-            key("result", Signal.result(result), result).key("effect", event.effect().word);
+            key("result", Signal.at(Signal.RESULTS, result), result).key("effect", event.effect().word);
             key("group", event.flag(Event.GROUP));
         }
         if (event.cause == Cause.PDEATH && event.flag(Event.ALIVE)) key("thread", true);
@@ -928,8 +895,7 @@ final class Json {
 
     private Json key(String key, Object value) {
         if (value == null || value instanceof List<?> list && list.isEmpty()) return this;
-        if (draft.charAt(draft.length() - 1) != '{') draft.append(',');
-        draft.append('"').append(key).append("\":");
+        draft.append(draft.charAt(draft.length() - 1) == '{' ? "\"" : ",\"").append(key).append("\":");
         if (value instanceof String text) draft.append(quote(text));
         else if (value instanceof List<?> list) draft.append(list.stream().map(Json::quote)
             .collect(Collectors.joining(",", "[", "]")));
@@ -945,41 +911,32 @@ final class Json {
     static byte[] ascii(String text) { return text.getBytes(ISO_8859_1); }
 
     private Json put(byte[] bytes) {
-        System.arraycopy(bytes, 0, text, size, bytes.length);
-        size += bytes.length;
+        System.arraycopy(bytes, 0, block.text, block.size, bytes.length);
+        block.size += bytes.length;
         return this;
     }
 
     private void end() {
         put(END);
-        lines++;
-    }
-
-    private void time(int at, long time) {
-        long nanoseconds = time - second;
-        if (nanoseconds < 0 || nanoseconds >= 1_000_000_000) {
-            nanoseconds = Math.floorMod(time, 1_000_000_000L);
-            second = time - nanoseconds;
-            date = ascii("" + Instant.ofEpochSecond(0, second));
-        }
-        System.arraycopy(date, 0, text, at, TIME_FRACTION - 1);
-        digits(at + TIME_FRACTION + FRACTION_DIGITS, (int) nanoseconds, FRACTION_DIGITS);
+        block.lines++;
     }
 
     private Json number(long n) {
         if (n < 0 || n > Integer.MAX_VALUE) return put(ascii(Long.toString(n)));
         int length = 1;
         for (long limit = 10; n >= limit; limit *= 10) length++;
-        digits(size += length, (int) n, length);
+        digits(block.size += length, (int) n, length);
         return this;
     }
 
     /** Writes that many, which end there: two at a time, and by a multiplication, as C1 has no such trick. */
     private void digits(int end, int n, int length) {
+        byte[] text = block.text;
         for (int at = end - 2; at >= end - length; at -= 2) {
             int hundreds = (int) (n * 0x51EB851FL >>> 37); // n / 100
-            text[at] = DIGITS[2 * (n - 100 * hundreds)];
-            text[at + 1] = DIGITS[2 * (n - 100 * hundreds) + 1];
+            int two = n - 100 * hundreds, tens = two * 103 >> 10; // two / 10
+            text[at] = (byte) ('0' + tens);
+            text[at + 1] = (byte) ('0' + two - 10 * tens);
             n = hundreds;
         }
         if (length % 2 == 1) text[end - length] = (byte) ('0' + n);
@@ -988,13 +945,15 @@ final class Json {
 
 /** The text of a part of the record. It is used again while that part stays the same, as it does in a storm. */
 final class Memo {
-    private final int from;    // the part's place
+    static final long SECOND = 1_000_000_000;
+
+    private final int from; // the part's place
     private final byte[] part;
     private Cause cause;
     private int changes;
-    private long made;
+    long second;            // the text is used again just in that one, ns since the epoch
     byte[] text;
-    int timeAt; // where Json.TIME stands in it
+    int timeEnd;            // where the nanoseconds end in it
 
     Memo(int from, int to) {
         this.from = from;
@@ -1002,16 +961,17 @@ final class Memo {
     }
 
     boolean differs(Event event, Processes processes) {
-        return event.cause != cause || processes.changes != changes || event.sent - made > Processes.FRESH
-            || !Arrays.equals(event.bytes, event.at + from, event.at + from + part.length, part, 0, part.length);
+        return event.cause != cause || processes.changes != changes || event.time - second < 0
+            || event.time - second >= SECOND || !Arrays.equals(event.bytes, event.at + from,
+            event.at + from + part.length, part, 0, part.length);
     }
 
     void keep(Event event, Processes processes, StringBuilder draft) {
         cause = event.cause;
         changes = processes.changes;
-        made = event.sent;
+        second = event.time - event.time % SECOND;
         System.arraycopy(event.bytes, event.at + from, part, 0, part.length);
-        timeAt = draft.indexOf(Json.TIME);
+        timeEnd = draft.indexOf(Json.NANOSECONDS) + Json.NANOSECONDS.length() - 1;
         text = draft.toString().getBytes(UTF_8);
         draft.setLength(0);
     }
@@ -1063,8 +1023,11 @@ final class Cgroups {
     static final int PATH_MAX = 4096;
     private static final int MOST = 8192, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
 
+    /** Where cgroup v2 is: /sys/fs/cgroup, or beside v1 at a place such as /sys/fs/cgroup/unified; or nowhere. */
+    private static final String MOUNT = Kernel.text("/proc/self/mountinfo").lines()
+        .filter(line -> line.contains(" - cgroup2 ")).map(line -> line.split(" ")[4]).findFirst().orElse("");
+
     private final Map<Long, String> paths = new HashMap<>();
-    private static final String MOUNT = mount();
     private final int mountFd = Kernel.open(MOUNT);
 
     /** Such as {@code /system.slice/cron.service}; null where it cannot be told. */
@@ -1105,26 +1068,17 @@ final class Cgroups {
         Kernel.close(fd);
         return name(folder);
     }
-
-    /** Where cgroup v2 is mounted: /sys/fs/cgroup, or beside v1 at a place such as /sys/fs/cgroup/unified. */
-    private static String mount() {
-        for (String line : Kernel.text("/proc/self/mountinfo").split("\n"))
-            if (line.contains(" - cgroup2 ")) return line.split(" ")[4];
-        return ""; // nowhere: no cgroup will be told
-    }
 }
 
 /** The same for a person, in columns. On a terminal, names are cut to fit, and process ids never. */
 final class Table {
     private static final String RED = "\u001b[1;31m", BOLD = "\u001b[1m", PLAIN = "\u001b[0m";
 
-    private static final int WIDE = 160, ANCESTORS = 4; // columns; those that are named where nothing is cut
-    private static final int CLAIMS = 2;                // of them, whose command lines are shown
+    private static final int WIDE = 160, ANCESTORS = 4, CLAIMS = 2; // columns; names, command lines at most
     private static final boolean ARROWS = Output.CHARSET.newEncoder().canEncode("→←");
     private static final String TO = ARROWS ? " → " : " -> ", FROM = ARROWS ? " ← " : " <- ";
 
-    /** CLD_EXITED and the following. */
-    private static final String[] REPORTS =
+    private static final String[] REPORTS = // CLD_EXITED and the following
         {" exited ", " killed by ", " dumped core, ", " trapped by ", " stopped by ", " continued by "};
 
     private final boolean terminal = Kernel.columns(Output.STDOUT) > 0;
@@ -1133,7 +1087,6 @@ final class Table {
     private final DateTimeFormatter clock = DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneOffset.UTC);
     private final Map<String, String> users = Kernel.text("/etc/passwd").lines().map(line -> line.split(":"))
         .filter(user -> user.length > 2).collect(Collectors.toMap(user -> user[2], user -> user[0], (name, _) -> name));
-
     private final Processes processes;
 
     Table(Processes processes) {
@@ -1162,7 +1115,7 @@ final class Table {
         List<Processes.Process> above = processes.ancestors(sender.parent);
         above.removeIf(each -> each.pid() == 1); // everybody's
         if (sender.parent != null) above.addFirst(sender.parent);
-        StringBuilder origin = new StringBuilder(" " + users.getOrDefault("" + sender.uid, "" + sender.uid));
+        var origin = new StringBuilder(" " + users.getOrDefault("" + sender.uid, "" + sender.uid));
         if (sender.parent == null && sender.ppid != null && sender.ppid > 0)
             origin.append(" < " + name(sender.parentName) + "[" + sender.ppid + "]");
         int most = columns() < WIDE ? 1 : terminal ? 2 : ANCESTORS; // the command lines want some room, too
@@ -1212,7 +1165,6 @@ final class Table {
 
     private void row(String style, String rest, String... cells) {
         for (int i = 0; i < cells.length; i++) cells[i] = shown(cells[i]);
-        rest = shown(rest);
         int columns = columns();
         int less = Math.clamp((80 - columns) / 2, 0, 10), more = columns < 100 ? 0 : columns < WIDE ? 4 : 8;
         int[] widths = {12, 2, 8, 16 + more - less / 2, 20 + more - less};
@@ -1223,7 +1175,7 @@ final class Table {
         }
         int room = columns - Text.columns(line.toString());
         String sender = fit(cells[widths.length], room);
-        line.append(sender).append(Text.cut(rest, Math.max(0, room - Text.columns(sender))));
+        line.append(sender).append(Text.cut(shown(rest), Math.max(0, room - Text.columns(sender))));
         Output.OUT.print(colour && !style.isEmpty() ? style + line + PLAIN + "\n" : line + "\n");
     }
 
@@ -1249,50 +1201,35 @@ record Vital(int at, boolean fatal) { }
 
 /** The newest lines, in a ring of blocks that grows while a client needs it; then the oldest block is overwritten. */
 final class Backlog {
-    static final int BLOCK_SIZE = 256 << 10;
+    private static final int BLOCK_SIZE = 512 << 10;
 
     /** 16 MiB in all, or a quarter of what the JVM may use. */
-    private static final long BLOCKS = Math.clamp(Runtime.getRuntime().maxMemory() / 4 / BLOCK_SIZE, 2, 64);
+    private static final long BLOCKS = Math.clamp(Runtime.getRuntime().maxMemory() / 4 / BLOCK_SIZE, 2, 32);
 
-    /** Whole lines. */
     static final class Block {
-        final ByteBuffer text = ByteBuffer.allocateDirect(BLOCK_SIZE);
+        final byte[] text = new byte[BLOCK_SIZE]; // whole lines
         final List<Vital> vital = new ArrayList<>();
-        int lines;
-        Block next;
-
-        Block(Block next) { this.next = next == null ? this : next; }
+        int size, lines;
+        Block next = this;
 
         /** Where the line ends that has a byte there. */
         int lineEnd(int at) {
-            while (text.get(at) != '\n') at++;
+            while (text[at] != '\n') at++;
             return at + 1;
         }
-
-        int linesFrom(int at) {
-            int lines = 0;
-            for (; at < text.position(); at = lineEnd(at)) lines++;
-            return lines;
-        }
     }
 
-    Block newest = new Block(null);
+    Block newest = new Block();
     private int blocks = 1;
 
-    boolean hasRoom(Json batch) { return newest.text.remaining() >= batch.size; }
-
-    void append(Json batch) {
-        for (Vital line : batch.vital) newest.vital.add(new Vital(newest.text.position() + line.at(), line.fatal()));
-        newest.text.put(batch.text, 0, batch.size);
-        newest.lines += batch.lines;
-    }
+    boolean hasRoom() { return newest.text.length - newest.size >= Json.LINE_MAX; }
 
     /** Begins another block: a free one, a new one, or else the oldest, which its clients must leave. */
     void advance(List<Client> clients) {
-        boolean free = true;
-        for (Client client : clients) free &= client.block != newest.next;
-        if (!free && blocks < BLOCKS) {
-            newest.next = new Block(newest.next);
+        if (blocks < BLOCKS && clients.stream().anyMatch(client -> client.block == newest.next)) {
+            Block more = new Block();
+            more.next = newest.next;
+            newest.next = more;
             blocks++;
         } else {
             for (Client client : clients) client.leave(newest.next);
@@ -1302,30 +1239,30 @@ final class Backlog {
     }
 
     void clear() {
-        newest.text.clear();
+        newest.size = newest.lines = 0;
         newest.vital.clear();
-        newest.lines = 0;
     }
 }
 
 /** One connection: where it stands in the backlog, and what it has missed. */
 final class Client {
+    private static final int KEPT_MAX = 1 << 20;
+
     final int fd;
     boolean full;            // its socket takes no more for now
     Backlog.Block block;     // the next byte to send is in this block,
-    private int offset;      // at this place
+    int offset;              // at this place
     private long lost;       // lines overwritten before they were sent, not yet told
     private final Deque<ByteBuffer> kept = new ArrayDeque<>(); // goes first: lines of blocks overwritten, {"lost":n}
-    private int keptSize;    // bytes
-    private static final int KEPT_MAX = 4 * Backlog.BLOCK_SIZE;
-    private final AFUNIXSocketChannel channel;
+    private int keptSize;    // bytes, about KEPT_MAX at most
+    final AFUNIXSocketChannel channel;
 
     Client(AFUNIXSocketChannel channel, Backlog backlog) throws IOException {
         this.channel = channel;
         channel.configureBlocking(false);
         fd = FileDescriptorCast.using(channel.getFileDescriptor()).as(Integer.class);
         block = backlog.newest;
-        offset = block.text.position();
+        offset = block.size;
     }
 
     /** Sends all there is, or as much as the socket takes. */
@@ -1336,12 +1273,11 @@ final class Client {
                 full = kept.peek().hasRemaining();
                 if (!full) kept.poll();
             } else if (lost > 0) {
-                kept.add(ByteBuffer.wrap(Json.ascii("{\"lost\":" + lost + "}\n")));
-                keptSize += kept.peek().remaining();
+                keep(Json.ascii("{\"lost\":" + lost + "}\n"));
                 lost = 0;
-            } else if (offset < block.text.position()) {
-                offset += channel.write(block.text.duplicate().flip().position(offset));
-                full = offset < block.text.position();
+            } else if (offset < block.size) {
+                offset += channel.write(ByteBuffer.wrap(block.text, offset, block.size - offset));
+                full = offset < block.size;
             } else {
                 block = block.next;
                 offset = 0;
@@ -1350,34 +1286,29 @@ final class Client {
     }
 
     boolean hasAll(Backlog backlog) {
-        return block == backlog.newest && offset == block.text.position() && lost == 0 && kept.isEmpty();
+        return block == backlog.newest && offset == block.size && lost == 0 && kept.isEmpty();
     }
-
-    /** The backlog, which has nothing more for anybody, uses its block again from the start. */
-    void rewind() { offset = 0; }
 
     /** Before a block is overwritten. Stops get just half the room of what is kept, as anybody can flood with them. */
     void leave(Backlog.Block old) {
         if (block != old) return;
         int start = offset == 0 ? 0 : old.lineEnd(offset - 1);
-        if (start > offset) keep(old, offset, start); // the rest of a line begun
-        lost += start == 0 ? old.lines : old.linesFrom(start);
+        if (start > offset) keep(Arrays.copyOfRange(old.text, offset, start)); // the rest of a line begun
+        if (start == 0) lost += old.lines;
+        else for (int at = start; at < old.size; at = old.lineEnd(at)) lost++;
         for (Vital line : old.vital) {
             if (line.at() < start || keptSize > (line.fatal() ? KEPT_MAX : KEPT_MAX / 2)) continue;
-            keep(old, line.at(), old.lineEnd(line.at()));
+            keep(Arrays.copyOfRange(old.text, line.at(), old.lineEnd(line.at())));
             lost--;
         }
         block = old.next;
         offset = 0;
     }
 
-    private void keep(Backlog.Block old, int from, int to) {
-        kept.add(ByteBuffer.allocate(to - from).put(0, old.text, from, to - from));
-        keptSize += to - from;
+    private void keep(byte[] lines) {
+        kept.add(ByteBuffer.wrap(lines));
+        keptSize += lines.length;
     }
-
-    /** Throws away what the client writes. One that has closed its half still receives (nc -N). */
-    void read(ByteBuffer scratch) throws IOException { channel.read(scratch.clear()); }
 
     void close() {
         try {
@@ -1401,7 +1332,7 @@ final class Server {
     private static final long SECOND = 999_999_999; // ns: the most in a struct timespec
 
     final Place place;
-    private final Backlog backlog = new Backlog();
+    final Backlog backlog = new Backlog();
     private final List<Client> clients = new ArrayList<>();
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
     private final MemorySegment pollfds = Arena.global().allocate(JAVA_LONG, 3);
@@ -1413,14 +1344,10 @@ final class Server {
 
     boolean hasClients() { return !clients.isEmpty(); }
 
-    /** Hands these lines to every client. */
-    void broadcast(Json batch) {
-        if (!clients.isEmpty() && batch.size > 0) {
-            if (!backlog.hasRoom(batch)) flush();
-            if (!backlog.hasRoom(batch)) backlog.advance(clients);
-            backlog.append(batch);
-        }
-        batch.clear();
+    /** For a line more. */
+    void makeRoom() {
+        if (!backlog.hasRoom()) flush();
+        if (!backlog.hasRoom()) backlog.advance(clients);
     }
 
     /** Sends as much as the clients' sockets take. Once all have all, the same block serves again: it is warm. */
@@ -1433,7 +1360,7 @@ final class Server {
         }
         if (!delivered) return;
         backlog.clear();
-        for (int i = 0; i < clients.size(); i++) clients.get(i).rewind();
+        for (int i = 0; i < clients.size(); i++) clients.get(i).offset = 0;
     }
 
     /** Sleeps in ppoll(2) until there are records, a client comes, goes or takes more, or until time is up. */
@@ -1462,7 +1389,7 @@ final class Server {
     /** To a client that has room, POLLOUT would be news with each line that it reads. EPOLLET: what is new, once. */
     private void watch(Client client, int operation) {
         long wanted = Integer.toUnsignedLong(EPOLLET | POLLIN | (client.full ? POLLOUT : 0));
-        long[] event = {wanted | (long) client.fd << 32, client.fd}; // the fd stands where either machine looks for data
+        long[] event = {wanted | (long) client.fd << 32, client.fd}; // the fd is where either machine looks for data
         Kernel.check("epoll_ctl", Kernel.call(Kernel.EPOLL_CTL, epoll, operation, client.fd, event));
     }
 
@@ -1477,7 +1404,7 @@ final class Server {
         boolean wasFull = client.full;
         try {
             if ((ready & (POLLHUP | POLLERR)) != 0) throw new EOFException("closed by the client");
-            if ((ready & POLLIN) != 0) client.read(scratch);
+            if ((ready & POLLIN) != 0) client.channel.read(scratch.clear()); // of no interest; its end is none (nc -N)
             if ((ready & POLLOUT) != 0) client.send(backlog);
             if (client.full != wasFull) watch(client, EPOLL_CTL_MOD);
         } catch (IOException e) {
@@ -1634,17 +1561,14 @@ final class Tracer {
         : new int[] {62, 200, 129, 424, 234, 297, 37, 238, 178, 424, 270, 335};
     private static final VarHandle WORD = JAVA_INT.varHandle(), COUNTER = JAVA_LONG.varHandle();
 
-    /** How long after its SIGKILL the OOM killer may take to mark the victim, ns. It takes microseconds on its way. */
-    private static final long MARKED_WITHIN = 20_000_000;
+    private static final long MARKED_WITHIN = 20_000_000; // ns: the OOM killer takes microseconds on its way
 
     final RingBuffer ring;
     final Processes processes = new Processes();
     private final Event event;
     private final MemorySegment shared;
     private final boolean brief; // records of just pid and signr
-    private boolean listening;
     private long clock; // CLOCK_REALTIME - CLOCK_MONOTONIC, ns
-    private long droppedBefore;
 
     Tracer(Options options) {
         Kernel.prepare();
@@ -1676,17 +1600,12 @@ final class Tracer {
 
     private static long at(String member) { return BpfObject.SIGNALS.types.offset("shared", member); }
 
-    private void ask(String list, List<Who> wanted) { // struct wanted in signals.bpf.c
-        Btf types = BpfObject.SIGNALS.types;
-        long at = at(list);
+    private void ask(String list, List<Who> wanted) {
         shared.set(JAVA_INT, at(list + "_count"), wanted.size());
+        ByteBuffer structs = shared.asSlice(at(list)).asByteBuffer().order(ByteOrder.nativeOrder()); // struct wanted
         for (Who who : wanted) {
-            shared.set(JAVA_LONG, at + types.offset("wanted", "cgroup"), who.cgroup());
-            shared.set(JAVA_LONG, at + types.offset("wanted", "pid"), who.pid());
-            byte[] name = who.name().getBytes(UTF_8);
-            int size = Math.min(name.length, Event.COMM_SIZE - 1); // as much as the kernel keeps
-            MemorySegment.copy(name, 0, shared, JAVA_BYTE, at + types.offset("wanted", "name"), size);
-            at += types.size("wanted");
+            byte[] name = Arrays.copyOf(who.name().getBytes(UTF_8), Event.COMM_SIZE - 1); // as much as the kernel keeps
+            structs.putLong(who.cgroup()).putLong(who.pid()).put(name).put((byte) 0);
         }
     }
 
@@ -1733,17 +1652,14 @@ final class Tracer {
 
     /** While nobody listens, the prog records nothing. */
     void listen(boolean wanted) {
-        if (wanted == listening) return;
-        listening = wanted;
+        if ((int) WORD.getOpaque(shared, LISTENING) == (wanted ? 1 : 0)) return;
         WORD.setOpaque(shared, LISTENING, wanted ? 1 : 0);
         if (wanted && !brief) processes.scan();
         Log.debug(wanted ? "recording" : "recording nothing, as nobody listens");
     }
 
-    /**
-     * Asks for a wake-up with the next record. Pairs with xchg() in bpf_ringbuf_commit(): either the prog sees this
-     * store, or the look at the ring that follows it sees the record. signals.bpf.c tells the other half at submit().
-     */
+    // Asks for a wake-up with the next record. Pairs with xchg() in bpf_ringbuf_commit(), as submit() in signals.bpf.c
+    // says: either the prog sees this store, or the look at the ring that follows it sees the record.
     void park(boolean wanted) {
         WORD.setOpaque(shared, PARKED, wanted ? 1 : 0);
         VarHandle.fullFence();
@@ -1751,9 +1667,8 @@ final class Tracer {
 
     /** What went unrecorded since the last call; null for nothing. Then the vote on who sent it begins anew. */
     Flood flood() {
-        long now = (long) COUNTER.getOpaque(shared, DROPPED), signals = now - droppedBefore;
-        if (signals == 0) return null;
-        droppedBefore = now;
+        if ((long) COUNTER.getOpaque(shared, DROPPED) == 0) return null;
+        long signals = (long) COUNTER.getAndSet(shared, DROPPED, 0L);
         long suspect = (long) COUNTER.getOpaque(shared, SUSPECT);
         COUNTER.setOpaque(shared, VOTES, 0L);
         int pid = (int) suspect >>> 8;
@@ -1761,10 +1676,8 @@ final class Tracer {
     }
 }
 
-/**
- * kernel/bpf/ringbuf.c maps a page with consumer_pos, which is ours to write; one with producer_pos; and the data twice,
- * of which the second is not touched: that halves what is resident. A record is a header of 8 bytes and a sample.
- */
+// kernel/bpf/ringbuf.c maps a page with consumer_pos, which is ours to write; one with producer_pos; the data; and the
+// data again, which is not touched here: that halves what is resident. A record is a header of 8 bytes and a sample.
 final class RingBuffer {
     // include/uapi/linux/bpf.h
     private static final int BPF_RINGBUF_BUSY_BIT = 1 << 31, BPF_RINGBUF_DISCARD_BIT = 1 << 30, BPF_RINGBUF_HDR_SZ = 8;
