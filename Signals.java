@@ -1579,8 +1579,8 @@ final class Tracer {
         shared.set(JAVA_LONG, at("signals"), options.signals);
         shared.set(JAVA_LONG, at("ring"), options.ring);
         MemorySegment.copy(CALLS, 0, shared, JAVA_INT, at("calls"), CALLS.length);
-        ask("to", options.to);
-        ask("from", options.from);
+        ask(at("to_count"), at("to"), options.to);
+        ask(at("from_count"), at("from"), options.from);
         shared.set(JAVA_INT, at("fatal"), options.fatal ? 1 : 0);
         shared.set(JAVA_INT, at("brief"), brief ? 1 : 0);
         shared.set(JAVA_INT, at("reader"), Kernel.isInInitialPidNamespace() ? (int) ProcessHandle.current().pid() : -1);
@@ -1600,12 +1600,12 @@ final class Tracer {
 
     private static long at(String member) { return BpfObject.SIGNALS.types.offset("shared", member); }
 
-    private void ask(String list, List<Who> wanted) {
-        shared.set(JAVA_INT, at(list + "_count"), wanted.size());
-        ByteBuffer structs = shared.asSlice(at(list)).asByteBuffer().order(ByteOrder.nativeOrder()); // struct wanted
+    private void ask(long count, long list, List<Who> wanted) {
+        shared.set(JAVA_INT, count, wanted.size());
+        ByteBuffer structs = shared.asSlice(list).asByteBuffer().order(ByteOrder.nativeOrder()); // struct wanted
         for (Who who : wanted) {
             byte[] name = Arrays.copyOf(who.name().getBytes(UTF_8), Event.COMM_SIZE - 1); // as much as the kernel keeps
-            structs.putLong(who.cgroup()).putLong(who.pid()).put(name).put((byte) 0);
+            structs.putLong(who.pid()).putLong(who.cgroup()).put(name).put((byte) 0);
         }
     }
 
@@ -1812,7 +1812,7 @@ final class Bpf {
 /** signals.bpf.o as clang wrote it. Its CRC says that it belongs to this source, so nothing else is checked. */
 final class BpfObject {
     /** Of its bytes: test/build sets it. */
-    private static final int CRC = 0x497fed92;
+    private static final int CRC = 0xde1af86d;
 
     private static final int SHDR_SIZE = 64, SYM_SIZE = 24; // linux/elf.h
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;

@@ -216,7 +216,8 @@ INLINE u8 is_one_of(const volatile struct wanted *list, u32 count, struct task_s
 	bpf_probe_read_kernel_str(&comm, sizeof(comm), &leader->comm);
 	bpf_probe_read_kernel_str(&file_name, sizeof(file_name), get(get(file->f_path).dentry->d_name).name);
 	EACH(i, count)
-		if (list[i].pid == tgid || is_named(&comm, &list[i].name) || is_named(&file_name, &list[i].name))
+		if ((tgid && list[i].pid == tgid) || is_named(&comm, &list[i].name)
+		    || is_named(&file_name, &list[i].name))
 			return 1;
 	cgroup = get(get(task->cgroups)->dfl_cgrp);
 	LOOP for (u32 level = 0; level < LEVELS_MAX && cgroup; level++) {
