@@ -12,6 +12,7 @@
 // read, and Signals.java looks up where the running kernel keeps them (CO-RE): one object serves Linux 5.8 and newer.
 
 typedef unsigned char u8;
+typedef unsigned short u16;
 typedef int s32;
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -103,7 +104,8 @@ struct event {
 	u8 effect, traced;            // traced: by the running task, or it is that task
 	u8 cpu_limit, exiting;        // the running task: has used up its hard RLIMIT_CPU; is exiting;
 	u8 leader, alive;             // leads its session; threads of its process are left
-	u32 policy, exit_signal;      // is scheduled so; its process sends this when it ends
+	u32 policy;                   // is scheduled so
+	u16 exit_signal, certain;     // its process sends this when it ends; a death that nothing can prevent any more
 	struct who target, sender;    // sender: the running task
 };
 // A signal that could not be sent has result -errno, and code says by which system call; of the rest, sender is known.
@@ -114,7 +116,7 @@ struct process {
 	u32 process_pid, pad_zero;
 	u64 process_start, process_cgroup;
 	u32 process_ppid;
-	s32 cmdline_size;             // -1: it has its parent's; more than CMDLINE_MAX: it is cut
+	s32 cmdline_size;             // below zero: it has that of this process; more than CMDLINE_MAX: it is cut
 	struct name process_comm;
 	char process_cmdline[CMDLINE_MAX];
 };
@@ -192,6 +194,8 @@ INLINE u8 effect_of(u32 signr, struct task_struct *task, u8 group, u32 result, c
 		return TRACED;
 	if (handler > SIG_IGN)
 		return HANDLER;
+	if (handler || (bit & HARMLESS)) // the kernel keeps it as the main thread blocks it, and another drops it
+		return IGNORED;
 	return bit & STOPPING ? STOPS : bit & DUMPING ? CORE : KILLS;
 }
 
@@ -238,8 +242,9 @@ INLINE u8 is_own_echo(u32 signr, s32 code, u8 from_kernel, u32 tgid, u32 sender)
 		: (code >= POLL_IN && code <= POLL_HUP) || (from_kernel && signr == SIGIO));
 }
 
-// A flood must hide nobody: what ends a process may fill the whole ring buffer, what stops one seven eighths of it, all
-// else six. Nobody can flood with deaths, but with stops anybody can: by SIGSTOP and SIGCONT in turns.
+// A flood must hide nobody: certain deaths may fill the whole ring buffer, other deaths and stops seven eighths of it,
+// all else six. Nobody can flood with certain deaths. With stops anybody can, by SIGSTOP and SIGCONT in turns; and with
+// fatal signals, to a task that sleeps in vfork(2).
 INLINE u8 is_fuller_than(u8 eighths)
 {
 	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) * 8 > shared.ring * eighths;
@@ -248,7 +253,7 @@ INLINE u8 is_fuller_than(u8 eighths)
 // The suspect is found by a majority vote (Boyer and Moore): it is right if it sent more than half of what was dropped.
 INLINE int drop(u32 signr)
 {
-	u64 suspect = bpf_get_current_uid_gid() << 32 | bpf_get_current_pid_tgid() >> 32 << 8 | signr;
+	u64 suspect = bpf_get_current_uid_gid() << 32 | bpf_get_current_pid_tgid() >> 32 << 8 | (signr & 0xFF);
 	u64 votes = shared.votes;
 
 	__sync_fetch_and_add(&shared.dropped, 1);
@@ -320,7 +325,7 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	u32 signr = ctx[0], tgid, sender = bpf_get_current_pid_tgid() >> 32;
 	u64 pointer = 0;
 	struct event *e;
-	u8 effect = 0, scarce, death;
+	u8 effect = 0, scarce, report, fatal, echo, certain;
 
 	// filter, the cheapest question first
 	if (!shared.listening || !(shared.signals >> ((signr - 1) & 63) & 1))
@@ -332,18 +337,21 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 	else
 		info.code = pointer == SEND_SIG_NOINFO ? SI_USER : SI_KERNEL;
 	tgid = get(task->tgid);
-	if (is_own_echo(signr, info.code, pointer == SEND_SIG_PRIV, tgid, sender)
-	    || (shared.to_count && !is_one_of(shared.to, shared.to_count, task))
+	if ((shared.to_count && !is_one_of(shared.to, shared.to_count, task))
 	    || (shared.from_count && !is_one_of(shared.from, shared.from_count, current)))
 		return 0;
 	scarce = is_fuller_than(6);
-	if (shared.fatal || !shared.brief || scarce)
+	echo = is_own_echo(signr, info.code, pointer == SEND_SIG_PRIV, tgid, sender);
+	if (shared.fatal || !shared.brief || scarce || echo)
 		effect = effect_of(signr, task, ctx[3], ctx[4], typed);
-	// the report of a child's death; one to itself can be forged, with rt_sigqueueinfo(2)
-	death = signr == SIGCHLD && (info.code == CLD_KILLED || info.code == CLD_DUMPED) && tgid != sender;
-	if (!death && effect != KILLS && effect != CORE
-	    && (shared.fatal || (scarce && (effect != STOPS || is_fuller_than(7)))))
-		return shared.fatal ? 0 : drop(signr);
+	// a child's death; a report to the own process can be forged, with rt_sigqueueinfo(2)
+	report = signr == SIGCHLD && (info.code == CLD_KILLED || info.code == CLD_DUMPED) && tgid != sender;
+	fatal = report || effect == KILLS || effect == CORE;
+	certain = report || (fatal && (task == current || (get(get(task->signal)->flags) & SIGNAL_GROUP_EXIT)));
+	if (!fatal && (shared.fatal || echo))
+		return 0;
+	if (scarce && !certain && (!(fatal || effect == STOPS) || is_fuller_than(7)))
+		return drop(signr);
 
 	// reserve a sample, fill it, and hand it over; the verifier insists on constant sizes
 	if (shared.brief) {
@@ -357,6 +365,7 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 		e->group = ctx[3];
 		e->has_info = pointer > SEND_SIG_PRIV;
 		e->effect = effect;
+		e->certain = certain;
 		describe(&e->target, task, typed);
 		describe(&e->sender, current, typed);
 		add_proof(e, signr, task, current, typed);
@@ -427,7 +436,8 @@ INLINE int record_process(struct task_struct *task, const u8 execs)
 	p->process_start = get(task->start_boottime);
 	p->process_cgroup = bpf_get_current_cgroup_id();
 	p->process_ppid = get(parent->tgid);
-	p->cmdline_size = !execs ? -1 : size > CMDLINE_MAX ? CMDLINE_MAX + 1 : size;
+	p->cmdline_size = !execs ? -(s32) (bpf_get_current_pid_tgid() >> 32)
+		: size > CMDLINE_MAX ? CMDLINE_MAX + 1 : size;
 	p->process_comm = get(task->comm);
 	submit(p, get(task->cgroups) != get(parent->cgroups) || is_fuller_than(2));
 	return 0;
