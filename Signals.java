@@ -134,9 +134,11 @@ public final class Signals {
             if (table != null) table.add(event);
         }
         Flood flood = tracer.flood();
-        server.makeRoom();
-        if (flood != null) json.encode(flood);
-        if (flood != null && table != null) table.add(flood);
+        if (flood != null) {
+            server.makeRoom();
+            json.encode(flood);
+            if (table != null) table.add(flood);
+        }
         server.flush();
         return records;
     }
@@ -808,7 +810,8 @@ final class Json {
     static final int LINE_MAX =
         6 * (2 * Cgroups.PATH_MAX + 3 * Processes.CMDLINE_MAX + Processes.DEPTH * Processes.ANCESTOR_MAX) + 4096;
 
-    private static final int MEMOS = 64; // so many processes may take turns, before one of their texts is made anew
+    /** A power of two: so many processes may take turns, before one of their texts is made anew. */
+    private static final int MEMOS = 64;
 
     private static final byte[] PID = ascii("{\"pid\":"), SIGNR = ascii(",\"signr\":"), VALUE = ascii(",\"value\":");
     private static final byte[] END = ascii("}\n");
@@ -848,8 +851,8 @@ final class Json {
             put(PID).number(event.i32(Event.PID)).put(SIGNR).number(event.i32(Event.SIGNR)).end();
             return;
         }
-        Memo target = targets[Math.floorMod(event.i32(Event.PID) + 5 * event.signr, MEMOS)];
-        Memo sender = event.reportedPid() != 0 ? report : senders[event.i32(Event.SENDER + Event.TID) % MEMOS];
+        Memo target = targets[event.i32(Event.PID) + 5 * event.signr & MEMOS - 1];
+        Memo sender = event.reportedPid() != 0 ? report : senders[event.i32(Event.SENDER + Event.TID) & MEMOS - 1];
         if (event.failed || target.differs(event, processes)) target(event, target);
         if (sender == report || sender.differs(event, processes)) sender(event, sender);
         int start = block.size;
@@ -919,8 +922,7 @@ final class Json {
     static byte[] ascii(String text) { return text.getBytes(ISO_8859_1); }
 
     private Json put(byte[] bytes) {
-        System.arraycopy(bytes, 0, block.text, block.size, bytes.length);
-        block.size += bytes.length;
+        block.put(bytes);
         return this;
     }
 
@@ -1219,6 +1221,11 @@ final class Backlog {
         final List<Vital> vital = new ArrayList<>();
         int size, lines;
         Block next = this;
+
+        void put(byte[] bytes) {
+            System.arraycopy(bytes, 0, text, size, bytes.length);
+            size += bytes.length;
+        }
 
         /** Where the line ends that has a byte there. */
         int lineEnd(int at) {
