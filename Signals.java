@@ -11,9 +11,10 @@
 
 // Signals tells who sent which signal to whom, why, and what came of it.
 //
-// It loads a small eBPF prog (signals.bpf.c) that the kernel runs whenever a signal is sent. The prog leaves a record
-// in a ring buffer. One thread here reads the records, turns each into a line of JSON, and hands the line to every
-// client of a Unix socket. Neither libbpf nor clang is needed: the loader below calls bpf(2) itself.
+// It loads small eBPF progs (signals.bpf.c). The kernel runs one whenever a signal is sent, and it leaves a record in a
+// ring buffer; others do so when a process begins, so that names outlast processes. One thread here reads the records,
+// turns each signal's into a line of JSON, and hands the line to every client of a Unix socket. Neither libbpf nor
+// clang is needed: the loader below calls bpf(2) itself.
 //
 //     kill(2) ─▶ kernel: signal_generate ─▶ prog on_signal ─▶ ring buffer "events"          signals.bpf.c
 //                                                                   │
