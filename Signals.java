@@ -130,8 +130,10 @@ public final class Signals {
         int records = 0;
         for (Event event; (event = tracer.next()) != null; records++) {
             if (!isWanted(event)) continue;
-            server.makeRoom();
-            json.encode(event);
+            if (server.hasClients()) {
+                server.makeRoom();
+                json.encode(event);
+            }
             if (table != null) table.add(event);
         }
         Flood flood = tracer.flood();
@@ -857,8 +859,7 @@ final class Json {
         if (event.failed || target.differs(event, processes)) target(event, target);
         if (sender == report || sender.differs(event, processes)) sender(event, sender);
         int start = block.size;
-        if (event.isFatal() || event.effect() == Effect.STOPS)
-            block.vital.add(new Vital(start, event.flag(Event.CERTAIN)));
+        if (target.vital) block.vital.add(new Vital(start, event.flag(Event.CERTAIN)));
         put(target.text).digits(start + target.timeEnd, (int) (event.time - target.second), 9);
         if (event.hasValue) put(VALUE).number(event.value);
         put(sender.text).end();
@@ -886,6 +887,7 @@ final class Json {
         if (event.cause == Cause.CHILD) key("status", event.i32(Event.STATUS));
         if (event.cause == Cause.FAULT && code != Signal.SI_KERNEL) key("addr", hex(event.i64(Event.ADDR)));
         if (sys) key("syscall", event.i32(Event.SYSCALL)).key("arch", Signal.arch(event.i32(Event.ARCH)));
+        memo.vital = event.isFatal() || event.effect() == Effect.STOPS;
         memo.keep(event, processes, draft);
     }
 
@@ -964,6 +966,7 @@ final class Memo {
     private int changes;
     long second;            // the text is used again just in that one, ns since the epoch
     byte[] text;
+    boolean vital;          // of a target's: no flood may hide its line
     int timeEnd;            // where the nanoseconds end in it
 
     Memo(int from, int to) {
