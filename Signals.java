@@ -18,7 +18,7 @@
 //
 //     kill(2) ─▶ kernel: signal_generate ─▶ prog on_signal ─▶ ring buffer "events"          signals.bpf.c
 //                                                                   │
-//                ppoll(2) ◀── nothing left ── RingBuffer.fill ◀─────┘                       §1, §5
+//           epoll_wait(2) ◀── nothing left ── RingBuffer.fill ◀─────┘                       §1, §5
 //                   │                               │ an Event                              §2
 //                   │                          Json.encode (and Table.add for --print)      §3
 //                   │                               │ a line
@@ -47,8 +47,8 @@ public final class Signals {
 
     // Woken again so soon, the reader looks at the ring this often by itself, while each look finds so many records: a
     // wake-up costs the sender of a signal ten times what the prog does.
-    private static final long LINGER = 500_000; // ns: also the most that it delays a line
-    private static final int HOT = 4;
+    private static final long SOON = 500_000; // ns
+    private static final int LINGER = 1, HOT = 8; // ms: also the most that it delays a line; records
 
     static volatile int status;   // the exit status
     private static Server server; // its file is to be removed at the end, however that comes
@@ -98,6 +98,7 @@ public final class Signals {
         synchronized (Signals.class) {
             server = new Server(options);
         }
+        server.watch(tracer.ring.fd, Server.EPOLLIN, Server.EPOLL_CTL_ADD);
         json = new Json(options.brief, tracer.processes, server.backlog);
         Log.info("unix socket listening on " + options.socket);
         Log.info("awaiting for new connections");
@@ -114,28 +115,20 @@ public final class Signals {
             if (lingered) hot = records >= HOT;
             lingered = hot && !more;
             if (more || hot) {
-                server.poll(more ? 0 : LINGER, Server.NO_RING);
+                server.poll(more ? 0 : LINGER);
                 continue;
             }
             long asleep = System.nanoTime();
-            tracer.park(true); // ppoll(2) looks at the ring once more before it sleeps
-            server.poll(Server.FOREVER, tracer.ring.fd);
-            tracer.park(false);
-            hot = System.nanoTime() - asleep < LINGER;
+            server.poll(tracer.park() ? Server.FOREVER : 0);
+            tracer.unpark();
+            hot = System.nanoTime() - asleep < SOON;
         }
     }
 
     /** A line to everybody for each of the records copied last; returns how many they were. */
     private int tell() {
         int records = 0;
-        for (Event event; (event = tracer.next()) != null; records++) {
-            if (!isWanted(event)) continue;
-            if (server.hasClients()) {
-                server.makeRoom();
-                json.encode(event);
-            }
-            if (table != null) table.add(event);
-        }
+        for (Event event; (event = tracer.next()) != null; records++) tell(event);
         Flood flood = tracer.flood();
         if (flood != null) {
             server.makeRoom();
@@ -144,6 +137,15 @@ public final class Signals {
         }
         server.flush();
         return records;
+    }
+
+    private void tell(Event event) {
+        if (!isWanted(event)) return;
+        if (server.hasClients()) {
+            server.makeRoom();
+            json.encode(event);
+        }
+        if (table != null) table.add(event);
     }
 
     /** What the prog cannot tell: whether the running task sent it, and who was meant by one that could not be sent. */
@@ -342,7 +344,8 @@ final class Output {
         long more = missing.getAndSet(0);
         if (more > 0) line += "-- " + more + " lines are missing: this output is read too slowly\n";
         for (byte[] left = line.getBytes(CHARSET); left.length > 0;) {
-            long result = Kernel.call(Kernel.WRITE, fd, left, left.length);
+            byte[] some = left.length > Kernel.PATH_MAX ? Arrays.copyOf(left, Kernel.PATH_MAX) : left;
+            long result = Kernel.call(Kernel.WRITE, fd, some, some.length);
             if (result >= 0) left = Arrays.copyOfRange(left, (int) result, left.length);
             else if (result == -Kernel.EAGAIN) LockSupport.parkNanos(1_000_000); // somebody made it non-blocking
             else if (fd == STDOUT) exit((int) -result);
@@ -811,7 +814,7 @@ final class Party {
 final class Json {
     // The longest line: two cgroups' paths, three command lines, all ancestors, and each letter an escape of six bytes.
     static final int LINE_MAX =
-        6 * (2 * Cgroups.PATH_MAX + 3 * Processes.CMDLINE_MAX + Processes.DEPTH * Processes.ANCESTOR_MAX) + 4096;
+        6 * (2 * Kernel.PATH_MAX + 3 * Processes.CMDLINE_MAX + Processes.DEPTH * Processes.ANCESTOR_MAX) + 4096;
 
     /** A power of two: so many processes may take turns, before one of their texts is made anew. */
     private static final int MEMOS = 64;
@@ -1034,7 +1037,6 @@ final class Text {
 
 /** Paths of cgroups by their ids. An id is the inode number of the cgroup's folder, and is never used again. */
 final class Cgroups {
-    static final int PATH_MAX = 4096;
     private static final int MOST = 8192, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
 
     /** Where cgroup v2 is: /sys/fs/cgroup, or beside v1 at a place such as /sys/fs/cgroup/unified; or nowhere. */
@@ -1245,12 +1247,14 @@ final class Backlog {
 
     /** Begins another block: a free one, a new one, or else the oldest, which its clients must leave. */
     void advance(List<Client> clients) {
-        if (blocks < BLOCKS && clients.stream().anyMatch(client -> client.block == newest.next)) {
+        boolean needed = false;
+        for (Client client : clients) needed |= client.block == newest.next;
+        if (needed && blocks < BLOCKS) {
             Block more = new Block();
             more.next = newest.next;
             newest.next = more;
             blocks++;
-        } else {
+        } else if (needed) {
             for (Client client : clients) client.leave(newest.next);
         }
         newest = newest.next;
@@ -1340,26 +1344,27 @@ final class Client {
 
 /** The listening socket, its clients, and the place where this program sleeps. */
 final class Server {
-    static final long FOREVER = -1;
-    static final int NO_RING = -1; // poll(2) skips a negative fd
+    static final int FOREVER = -1;
 
-    // include/uapi/asm-generic/poll.h; linux/eventpoll.h, where the first four are the same
-    private static final int POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16, EPOLLET = 1 << 31;
-    private static final int EPOLL_CTL_ADD = 1, EPOLL_CTL_MOD = 3;
+    // include/uapi/linux/eventpoll.h
+    static final int EPOLLIN = 1, EPOLL_CTL_ADD = 1;
+    private static final int EPOLLOUT = 4, EPOLLERR = 8, EPOLLHUP = 16, EPOLLET = 1 << 31, EPOLL_CTL_MOD = 3;
     private static final int EPOLL_EVENT_SIZE = Kernel.AARCH64 ? 16 : 12, EPOLL_DATA = Kernel.AARCH64 ? 8 : 4;
     private static final int EVENTS_MAX = 64; // at once
-    private static final long SECOND = 999_999_999; // ns: the most in a struct timespec
 
     final Place place;
     final Backlog backlog = new Backlog();
     private final List<Client> clients = new ArrayList<>();
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
-    private final MemorySegment pollfds = Arena.global().allocate(JAVA_LONG, 3);
     private final MemorySegment events = Arena.global().allocate(EVENTS_MAX * EPOLL_EVENT_SIZE, 8);
     private final int epoll = (int) Kernel.check("epoll_create1", Kernel.call(Kernel.EPOLL_CREATE1, 0));
-    private long acceptFrom; // System.nanoTime(): no file descriptor was left, new clients wait until then; or else 0
+    private boolean calls; // somebody may wait to be accepted
+    private long warned = System.nanoTime() - Memo.SECOND; // that nobody can be
 
-    Server(Options options) { place = new Place(options.socket, options.group); }
+    Server(Options options) {
+        place = new Place(options.socket, options.group);
+        watch(place.fd, EPOLLIN, EPOLL_CTL_ADD);
+    }
 
     boolean hasClients() { return !clients.isEmpty(); }
 
@@ -1374,7 +1379,7 @@ final class Server {
         boolean delivered = true;
         for (int i = clients.size() - 1; i >= 0; i--) {
             Client client = clients.get(i);
-            if (!client.full) attend(client, POLLOUT);
+            if (!client.full) attend(client, EPOLLOUT);
             delivered &= client.hasAll(backlog);
         }
         if (!delivered) return;
@@ -1382,68 +1387,54 @@ final class Server {
         for (int i = 0; i < clients.size(); i++) clients.get(i).offset = 0;
     }
 
-    /** Sleeps in ppoll(2) until there are records, a client comes, goes or takes more, or until time is up. */
-    void poll(long nanoseconds, int ringFd) {
-        boolean waits = acceptFrom != 0 && System.nanoTime() - acceptFrom < 0;
-        expect(0, ringFd);
-        expect(1, waits ? -1 : place.fd);
-        expect(2, epoll);
-        if (waits && nanoseconds == FOREVER) nanoseconds = SECOND;
-        Object timeout = nanoseconds == FOREVER ? 0 : new long[] {0, nanoseconds}; // struct timespec
-        long ready = Kernel.call(Kernel.PPOLL, pollfds, 3, timeout);
-        if (ready != -Kernel.EINTR) Kernel.check("ppoll", ready); // the JVM handles its signals by itself
-        if (isReady(2)) attendReady();
-        if (isReady(1)) accept();
-    }
-
-    /** By epoll(7), so that clients of which there is nothing new cost nothing. */
-    private void attendReady() {
-        long count = Kernel.call(Kernel.EPOLL_PWAIT, epoll, events, EVENTS_MAX, 0, 0);
+    /** Sleeps until there are records, a client comes, goes or takes more, or for so many milliseconds. */
+    void poll(int milliseconds) {
+        long count = Kernel.call(Kernel.EPOLL_PWAIT, epoll, events, EVENTS_MAX, calls ? 0 : milliseconds, 0);
+        if (count != -Kernel.EINTR) Kernel.check("epoll_pwait", count); // the JVM handles its signals by itself
         for (long at = 0; at < count * EPOLL_EVENT_SIZE; at += EPOLL_EVENT_SIZE) {
             int fd = events.get(JAVA_INT, at + EPOLL_DATA), ready = events.get(JAVA_INT, at);
-            clients.stream().filter(each -> each.fd == fd).findAny().ifPresent(client -> attend(client, ready));
+            calls |= fd == place.fd;
+            for (int i = clients.size() - 1; i >= 0; i--) if (clients.get(i).fd == fd) attend(clients.get(i), ready);
         }
+        if (calls) accept();
     }
 
-    /** To a client that has room, POLLOUT would be news with each line that it reads. EPOLLET: what is new, once. */
-    private void watch(Client client, int operation) {
-        long wanted = Integer.toUnsignedLong(EPOLLET | POLLIN | (client.full ? POLLOUT : 0));
-        long[] event = {wanted | (long) client.fd << 32, client.fd}; // the fd is where either machine looks for data
-        Kernel.check("epoll_ctl", Kernel.call(Kernel.EPOLL_CTL, epoll, operation, client.fd, event));
+    /** EPOLLET: each thing that is new, once. So those of which there is nothing new cost nothing. */
+    void watch(int fd, int wanted, int operation) {
+        long[] event = {Integer.toUnsignedLong(EPOLLET | wanted) | (long) fd << 32, fd}; // where either machine has data
+        Kernel.check("epoll_ctl", Kernel.call(Kernel.EPOLL_CTL, epoll, operation, fd, event));
     }
-
-    // struct pollfd { int fd; short events, revents; } in a long, of which a little-endian fd has the lower half
-    private void expect(int i, int fd) {
-        pollfds.setAtIndex(JAVA_LONG, i, (long) POLLIN << 32 | Integer.toUnsignedLong(fd));
-    }
-
-    private boolean isReady(int i) { return pollfds.getAtIndex(JAVA_LONG, i) >>> 48 != 0; }
 
     private void attend(Client client, int ready) {
         boolean wasFull = client.full;
         try {
-            if ((ready & (POLLHUP | POLLERR)) != 0) throw new EOFException("closed by the client");
-            if ((ready & POLLIN) != 0) client.channel.read(scratch.clear()); // of no interest; its end is none (nc -N)
-            if ((ready & POLLOUT) != 0) client.send(backlog);
-            if (client.full != wasFull) watch(client, EPOLL_CTL_MOD);
+            if ((ready & (EPOLLHUP | EPOLLERR)) != 0) throw new EOFException("closed by the client");
+            if ((ready & EPOLLIN) != 0) client.channel.read(scratch.clear()); // of no interest; its end is none (nc -N)
+            if ((ready & EPOLLOUT) != 0) client.send(backlog);
+            // to one that has room, EPOLLOUT would be news with each line that it reads
+            if (client.full != wasFull) watch(client.fd, client.full ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
         } catch (IOException e) {
             Log.debug("client " + client.fd + " disconnected: " + e.getMessage());
             clients.remove(client);
             client.close();
+            calls = true; // there is a file descriptor more
         }
     }
 
     /** One in a round: who connects in a loop must not keep the others waiting. */
     private void accept() {
         try {
-            clients.add(new Client(place.listening.accept(), backlog));
-            watch(clients.getLast(), EPOLL_CTL_ADD);
+            AFUNIXSocketChannel channel = place.listening.accept();
+            calls = channel != null;
+            if (!calls) return;
+            clients.add(new Client(channel, backlog));
+            watch(clients.getLast().fd, EPOLLIN, EPOLL_CTL_ADD);
             Log.debug("client " + clients.getLast().fd + " connected");
-            acceptFrom = 0;
         } catch (IOException e) {
-            if (acceptFrom == 0)
-                Log.warn("accepting a client: " + e.getMessage() + "; new ones wait until others have gone");
-            acceptFrom = System.nanoTime() + SECOND;
+            calls = false; // until another comes or goes
+            if (System.nanoTime() - warned < Memo.SECOND) return;
+            Log.warn("accepting a client: " + e.getMessage() + "; new ones wait until others have gone");
+            warned = System.nanoTime();
         }
     }
 }
@@ -1587,6 +1578,7 @@ final class Tracer {
     private final Event event;
     private final MemorySegment shared;
     private final boolean brief; // records of just pid and signr
+    private boolean listening;
     private long clock; // CLOCK_REALTIME - CLOCK_MONOTONIC, ns
 
     Tracer(Options options) {
@@ -1661,8 +1653,8 @@ final class Tracer {
         while (true) {
             boolean late = System.nanoTime() > until;
             for (long at = VICTIMS; at < SIZE; at += VICTIM_SIZE) {
-                long after = (long) COUNTER.getOpaque(shared, at + VICTIM_TIME) - sent;
-                if ((long) COUNTER.getOpaque(shared, at) == pid && after >= 0 && after <= MARKED_WITHIN) return true;
+                long after = (long) COUNTER.getAcquire(shared, at + VICTIM_TIME) - sent;
+                if ((long) COUNTER.getAcquire(shared, at) == pid && after >= 0 && after <= MARKED_WITHIN) return true;
             }
             if (late) return false;
             LockSupport.parkNanos(MARKED_WITHIN / 100);
@@ -1671,25 +1663,29 @@ final class Tracer {
 
     /** While nobody listens, the prog records nothing. */
     void listen(boolean wanted) {
-        if ((int) WORD.getOpaque(shared, LISTENING) == (wanted ? 1 : 0)) return;
-        WORD.setOpaque(shared, LISTENING, wanted ? 1 : 0);
+        if (wanted == listening) return;
+        listening = wanted;
+        WORD.setRelease(shared, LISTENING, wanted ? 1 : 0);
         if (wanted && !brief) processes.scan();
         Log.debug(wanted ? "recording" : "recording nothing, as nobody listens");
     }
 
-    // Asks for a wake-up with the next record. Pairs with xchg() in bpf_ringbuf_commit(), as submit() in signals.bpf.c
-    // says: either the prog sees this store, or the look at the ring that follows it sees the record.
-    void park(boolean wanted) {
-        WORD.setOpaque(shared, PARKED, wanted ? 1 : 0);
+    // Asks for a wake-up with the next record; false: there is one. Pairs with xchg() in bpf_ringbuf_commit(), as
+    // submit() in signals.bpf.c says: either the prog sees this store, or the look that follows it sees the record.
+    boolean park() {
+        WORD.setRelease(shared, PARKED, 1);
         VarHandle.fullFence();
+        return ring.isEmpty();
     }
+
+    void unpark() { WORD.setRelease(shared, PARKED, 0); }
 
     /** What went unrecorded since the last call; null for nothing. Then the vote on who sent it begins anew. */
     Flood flood() {
-        if ((long) COUNTER.getOpaque(shared, DROPPED) == 0) return null;
+        if ((long) COUNTER.getAcquire(shared, DROPPED) == 0) return null;
         long signals = (long) COUNTER.getAndSet(shared, DROPPED, 0L);
-        long suspect = (long) COUNTER.getOpaque(shared, SUSPECT);
-        COUNTER.setOpaque(shared, VOTES, 0L);
+        long suspect = (long) COUNTER.getAcquire(shared, SUSPECT);
+        COUNTER.setRelease(shared, VOTES, 0L);
         int pid = (int) suspect >>> 8;
         return new Flood(signals, pid, processes.of(pid, -1).name(), suspect >>> 32, (int) suspect & 0xFF);
     }
@@ -1724,10 +1720,8 @@ final class RingBuffer {
     boolean fill() {
         next = end = 0;
         boolean fits = true;
-        // Pairs with smp_store_release(&rb->producer_pos) in __bpf_ringbuf_reserve().
-        for (long left = (long) POSITION.getAcquire(producerPage, 0L) - consumer; end < left && fits;) {
-            // Pairs with xchg(&hdr->len) in bpf_ringbuf_commit().
-            int header = (int) HEADER.getAcquire(data, consumer + end & size - 1);
+        for (long left = left(); end < left && fits;) {
+            int header = header(consumer + end & size - 1);
             if ((header & BPF_RINGBUF_BUSY_BIT) != 0) break;
             fits = end + recordSize(header) <= records.length;
             if (fits) end += recordSize(header);
@@ -1740,6 +1734,14 @@ final class RingBuffer {
         POSITION.setRelease(consumerPage, 0L, consumer); // pairs with smp_load_acquire(&rb->consumer_pos)
         return !fits;
     }
+
+    boolean isEmpty() { return left() == 0; }
+
+    // Pairs with smp_store_release(&rb->producer_pos) in __bpf_ringbuf_reserve().
+    private long left() { return (long) POSITION.getAcquire(producerPage, 0L) - consumer; }
+
+    // Pairs with xchg(&hdr->len) in bpf_ringbuf_commit().
+    private int header(long at) { return (int) HEADER.getAcquire(data, at); }
 
     /** Where the next of the records copied has its sample; -1 after the last. */
     int next() {
@@ -2011,7 +2013,7 @@ final class Kernel {
     // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
     static final int BIND = nr(49, 200), BPF = nr(321, 280), CONNECT = nr(42, 203), EPOLL_CREATE1 = nr(291, 20);
     static final int EPOLL_CTL = nr(233, 21), EPOLL_PWAIT = nr(281, 22), FLOCK = nr(73, 32);
-    static final int LISTEN = nr(50, 201), MEMFD_CREATE = nr(319, 279), PPOLL = nr(271, 73), SOCKET = nr(41, 198);
+    static final int LISTEN = nr(50, 201), MEMFD_CREATE = nr(319, 279), SOCKET = nr(41, 198);
     static final int WRITE = nr(1, 64);
     private static final int CLOSE = nr(3, 57), IOCTL = nr(16, 29), MMAP = nr(9, 222), MPROTECT = nr(10, 226);
     private static final int OPEN_BY_HANDLE_AT = nr(304, 265), OPENAT = nr(257, 56), PRLIMIT64 = nr(302, 261);
@@ -2028,26 +2030,34 @@ final class Kernel {
     // include/uapi: fcntl.h, mman.h, resource.h, ioctls.h
     private static final int AT_FDCWD = -100, PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1, RLIMIT_MEMLOCK = 8;
     private static final int TIOCGWINSZ = 0x5413;
+    static final int PATH_MAX = 4096; // include/uapi/linux/limits.h
 
     private static final MethodHandle SYSCALL = Linker.nativeLinker().downcallHandle(
         Linker.nativeLinker().defaultLookup().findOrThrow("syscall"),
         FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
         Linker.Option.captureCallState("errno"));
 
+    /** For what an argument points to, one in a call: paths are the longest. */
+    private static final ThreadLocal<SegmentAllocator> POINTED = ThreadLocal.withInitial(
+        () -> SegmentAllocator.prefixAllocator(Arena.ofAuto().allocate(2 * PATH_MAX, 8)));
+    private static final ThreadLocal<MemorySegment> ERRNO_OF_CALL = ThreadLocal.withInitial(
+        () -> Arena.ofAuto().allocate(Linker.Option.captureStateLayout())); // which has just that
+
     static final long PAGE_SIZE = pageSize();
 
     /** A String, bytes or a struct of longs are passed by a pointer to them, which lasts as long as the call. */
     static long call(int number, Object... arguments) {
         long[] a = new long[6];
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment errno = arena.allocate(Linker.Option.captureStateLayout()); // which has just that
-            for (int i = 0; i < arguments.length; i++) {
-                if (arguments[i] instanceof Number value) a[i] = value.longValue();
-                if (arguments[i] instanceof MemorySegment memory) a[i] = memory.address();
-                if (arguments[i] instanceof String string) a[i] = arena.allocateFrom(string).address();
-                if (arguments[i] instanceof byte[] bytes) a[i] = arena.allocateFrom(JAVA_BYTE, bytes).address();
-                if (arguments[i] instanceof long[] struct) a[i] = arena.allocateFrom(JAVA_LONG, struct).address();
-            }
+        MemorySegment errno = ERRNO_OF_CALL.get();
+        SegmentAllocator pointed = POINTED.get();
+        for (int i = 0; i < arguments.length; i++) {
+            if (arguments[i] instanceof Number value) a[i] = value.longValue();
+            if (arguments[i] instanceof MemorySegment memory) a[i] = memory.address();
+            if (arguments[i] instanceof String string) a[i] = pointed.allocateFrom(string).address();
+            if (arguments[i] instanceof byte[] bytes) a[i] = pointed.allocateFrom(JAVA_BYTE, bytes).address();
+            if (arguments[i] instanceof long[] struct) a[i] = pointed.allocateFrom(JAVA_LONG, struct).address();
+        }
+        try {
             long result = (long) SYSCALL.invokeExact(errno, (long) number, a[0], a[1], a[2], a[3], a[4], a[5]);
             return result == -1 ? -errno.get(JAVA_INT, 0) : result;
         } catch (Throwable t) {
