@@ -1401,7 +1401,7 @@ final class Server {
 
     /** EPOLLET: each thing that is new, once. So those of which there is nothing new cost nothing. */
     void watch(int fd, int wanted, int operation) {
-        long[] event = {Integer.toUnsignedLong(EPOLLET | wanted) | (long) fd << 32, fd}; // where either machine has data
+        long[] event = {Integer.toUnsignedLong(EPOLLET | wanted) | (long) fd << 32, fd}; // data, on either machine
         Kernel.check("epoll_ctl", Kernel.call(Kernel.EPOLL_CTL, epoll, operation, fd, event));
     }
 
