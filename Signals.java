@@ -752,24 +752,23 @@ final class Processes {
         return put(pid, Integer.parseInt(fields[2]), began, name, cmdline);
     }
 
-    /** The parent of that id, if it is not a later process of the same id. */
-    Process parent(int ppid, Process child) {
-        Process parent = known.get(ppid);
-        return parent != null && parent.start <= child.start ? parent : null;
-    }
-
-    /** From the parent's parent up. */
-    List<Process> ancestors(Process parent) {
-        List<Process> ancestors = new ArrayList<>();
-        while (parent != null && ancestors.size() < DEPTH && (parent = parent(parent.ppid, parent)) != null)
-            ancestors.add(parent);
-        return ancestors;
+    /** From the parent of that id up: each is older than its child, else it is a later process of that id. */
+    List<Process> above(int ppid, Process child) {
+        List<Process> above = new ArrayList<>();
+        Process each = known.get(ppid);
+        while (each != null && each.start <= child.start && above.size() <= DEPTH) {
+            above.add(each);
+            child = each;
+            each = known.get(each.ppid);
+        }
+        return above;
     }
 }
 
 /** One side of a signal: the target, or the sender. What is not known, or says nothing new, is null. */
 final class Party {
-    final Processes.Process is, parent; // the latter only if more than its name is known
+    final Processes.Process is;
+    final List<Processes.Process> above; // from the parent up, those of whom more than the name is known
     final int pid;
     final String comm;                  // of the thread
     String process, parentName, cgroup; // the process's name, if it is another than the thread's
@@ -780,7 +779,7 @@ final class Party {
     Party(Event event, int who, Processes processes) {
         pid = event.i32(who + Event.TGID);
         is = processes.of(pid, event.i64(who + Event.START));
-        parent = processes.parent(event.i32(who + Event.PPID), is);
+        above = processes.above(event.i32(who + Event.PPID), is);
         comm = event.name(who + Event.COMM);
         process = event.name(who + Event.PROCESS);
         if (process.equals(comm)) process = null;
@@ -797,13 +796,13 @@ final class Party {
     /** One of whom the record has just the id. */
     Party(Processes.Process process, Long uid, Processes processes) {
         is = process;
-        parent = processes.parent(is.ppid(), is);
+        above = processes.above(is.ppid(), is);
         pid = is.pid();
         comm = is.name();
         this.uid = uid;
-        if (parent == null) return;
+        if (above.isEmpty()) return;
         ppid = is.ppid();
-        parentName = parent.name();
+        parentName = above.getFirst().name();
     }
 }
 
@@ -901,8 +900,8 @@ final class Json {
         key("pid", sender.pid).key("tid", sender.tid).key("uid", sender.uid).key("loginuid", sender.loginuid);
         key("comm", sender.comm).key("process", sender.process).key("cmdline", sender.is.cmdline());
         key("ppid", sender.ppid).key("parent", sender.parentName);
-        if (sender.parent != null) key("parent_cmdline", sender.parent.cmdline());
-        if (sender.ppid != null) key("ancestors", processes.ancestors(sender.parent));
+        if (!sender.above.isEmpty()) key("parent_cmdline", sender.above.removeFirst().cmdline());
+        key("ancestors", sender.above); // the rest of them
         key("nspid", sender.nspid).key("cgroup", sender.cgroup);
         draft.append('}');
         memo.keep(event, processes, draft);
@@ -1128,12 +1127,11 @@ final class Table {
 
     /** {@code root < sh[9033] < cron[812]: kill -9 9205 ← sh nightly.sh}, as what anybody may claim stands last. */
     private String origin(Party sender) {
-        List<Processes.Process> above = processes.ancestors(sender.parent);
-        above.removeIf(each -> each.pid() == 1); // everybody's
-        if (sender.parent != null) above.addFirst(sender.parent);
         var origin = new StringBuilder(" " + users.getOrDefault("" + sender.uid, "" + sender.uid));
-        if (sender.parent == null && sender.ppid != null && sender.ppid > 0)
+        List<Processes.Process> above = sender.above;
+        if (above.isEmpty() && sender.ppid != null && sender.ppid > 0)
             origin.append(" < " + name(sender.parentName) + "[" + sender.ppid + "]");
+        above.removeIf(each -> each.pid() == 1 && each != above.getFirst()); // everybody's
         int most = columns() < WIDE ? 1 : terminal ? 2 : ANCESTORS; // the command lines want some room, too
         for (var each : above.subList(0, Math.min(most, above.size())))
             origin.append(" < " + name(each.name()) + "[" + each.pid() + "]");
