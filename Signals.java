@@ -22,7 +22,7 @@
 //                   │                               │ an Event                              §2
 //                   │                          Json.encode (and Table.add for --print)      §3
 //                   │                               │ a line
-//                   └─▶ accept, read, drop    Backlog ─▶ Client.send ─▶ nc -U               §4
+//                   └─▶ accept, read, drop    Block ─▶ Client.send ─▶ nc -U                 §4
 //
 // §1 the program; §2 an event and what it means; §3 the line and the table; §4 the socket and its clients; §5 the way
 // into the kernel, and the ring buffer; §6 the object file and the kernel's types; §7 system calls.
@@ -99,7 +99,7 @@ public final class Signals {
             server = new Server(options);
         }
         server.watch(tracer.ring.fd, Server.EPOLLIN, Server.EPOLL_CTL_ADD);
-        json = new Json(options.brief, tracer.processes, server.backlog);
+        json = new Json(options.brief, tracer.processes, server);
         Log.info("unix socket listening on " + options.socket);
         Log.info("awaiting for new connections");
         table = options.print ? new Table(tracer.processes) : null; // below these, where both go to one terminal
@@ -130,21 +130,15 @@ public final class Signals {
         int records = 0;
         for (Event event; (event = tracer.next()) != null; records++) tell(event);
         Flood flood = tracer.flood();
-        if (flood != null) {
-            server.makeRoom();
-            json.encode(flood);
-            if (table != null) table.add(flood);
-        }
+        if (flood != null) json.encode(flood);
+        if (flood != null && table != null) table.add(flood);
         server.flush();
         return records;
     }
 
     private void tell(Event event) {
         if (!isWanted(event)) return;
-        if (server.hasClients()) {
-            server.makeRoom();
-            json.encode(event);
-        }
+        if (server.hasClients()) json.encode(event);
         if (table != null) table.add(event);
     }
 
@@ -827,15 +821,15 @@ final class Json {
     private final boolean brief;
     private final StringBuilder draft = new StringBuilder();
     private final Processes processes;
-    private final Backlog backlog;
-    private Backlog.Block block; // where the line goes
+    private final Server server;
+    private Block block; // where the line goes
     private final Memo[] targets = new Memo[MEMOS], senders = new Memo[MEMOS]; // by the low bits of a thread's id
     private final Memo report = new Memo(Event.SENDER, Event.SIZE); // of whom the record has just the id
 
-    Json(boolean brief, Processes processes, Backlog backlog) {
+    Json(boolean brief, Processes processes, Server server) {
         this.brief = brief;
         this.processes = processes;
-        this.backlog = backlog;
+        this.server = server;
         Arrays.setAll(targets, i -> new Memo(0, Event.SENDER));
         Arrays.setAll(senders, i -> new Memo(Event.SENDER, Event.SIZE));
     }
@@ -844,14 +838,14 @@ final class Json {
     void encode(Flood flood) {
         draft.append("{\"dropped\":").append(flood.signals()).append(",\"most\":{");
         key("pid", flood.pid()).key("comm", flood.comm()).key("uid", flood.uid()).key("signr", flood.signr());
-        block = backlog.newest;
+        block = server.roomForLine();
         put(draft.append('}').toString().getBytes(UTF_8)).end();
         draft.setLength(0);
     }
 
     /** Writes the event's line. */
     void encode(Event event) {
-        block = backlog.newest;
+        block = server.roomForLine();
         if (brief && !event.failed) {
             put(PID).number(event.i32(Event.PID)).put(SIGNR).number(event.i32(Event.SIGNR)).end();
             return;
@@ -927,7 +921,8 @@ final class Json {
     static byte[] ascii(String text) { return text.getBytes(ISO_8859_1); }
 
     private Json put(byte[] bytes) {
-        block.put(bytes);
+        System.arraycopy(bytes, 0, block.text, block.size, bytes.length);
+        block.size += bytes.length;
         return this;
     }
 
@@ -1213,55 +1208,29 @@ final class Table {
 /** Where a line begins that no flood may hide: of a certain death, or else of another one or a stop. */
 record Vital(int at, boolean certain) { }
 
-/** The newest lines, in a ring of blocks that grows while a client needs it; then the oldest block is overwritten. */
-final class Backlog {
-    private static final int BLOCK_SIZE = 512 << 10;
+/** Some of the newest lines, in a ring of blocks. */
+final class Block {
+    private static final int SIZE = 512 << 10;
 
     /** 16 MiB in all, or a quarter of what the JVM may use. */
-    private static final long BLOCKS = Math.clamp(Runtime.getRuntime().maxMemory() / 4 / BLOCK_SIZE, 2, 32);
+    static final long MOST = Math.clamp(Runtime.getRuntime().maxMemory() / 4 / SIZE, 2, 32);
 
-    static final class Block {
-        final byte[] text = new byte[BLOCK_SIZE]; // whole lines
-        final List<Vital> vital = new ArrayList<>();
-        int size, lines;
-        Block next = this;
+    final byte[] text = new byte[SIZE]; // whole lines
+    final List<Vital> vital = new ArrayList<>();
+    int size, lines;
+    Block next = this;
 
-        void put(byte[] bytes) {
-            System.arraycopy(bytes, 0, text, size, bytes.length);
-            size += bytes.length;
-        }
+    boolean hasRoom() { return SIZE - size >= Json.LINE_MAX; }
 
-        /** Where the line ends that has a byte there. */
-        int lineEnd(int at) {
-            while (text[at] != '\n') at++;
-            return at + 1;
-        }
-    }
-
-    Block newest = new Block();
-    private int blocks = 1;
-
-    boolean hasRoom() { return newest.text.length - newest.size >= Json.LINE_MAX; }
-
-    /** Begins another block: a free one, a new one, or else the oldest, which its clients must leave. */
-    void advance(List<Client> clients) {
-        boolean needed = false;
-        for (Client client : clients) needed |= client.block == newest.next;
-        if (needed && blocks < BLOCKS) {
-            Block more = new Block();
-            more.next = newest.next;
-            newest.next = more;
-            blocks++;
-        } else if (needed) {
-            for (Client client : clients) client.leave(newest.next);
-        }
-        newest = newest.next;
-        clear();
+    /** Where the line ends that has a byte there. */
+    int lineEnd(int at) {
+        while (text[at] != '\n') at++;
+        return at + 1;
     }
 
     void clear() {
-        newest.size = newest.lines = 0;
-        newest.vital.clear();
+        size = lines = 0;
+        vital.clear();
     }
 }
 
@@ -1271,24 +1240,24 @@ final class Client {
 
     final int fd;
     boolean full;            // its socket takes no more for now
-    Backlog.Block block;     // the next byte to send is in this block,
+    Block block;             // the next byte to send is in this block,
     int offset;              // at this place
     private long lost;       // lines overwritten before they were sent, not yet told
     private final Deque<ByteBuffer> kept = new ArrayDeque<>(); // goes first: lines of blocks overwritten, {"lost":n}
     private int keptSize;    // bytes, about KEPT_MAX at most
     final AFUNIXSocketChannel channel;
 
-    Client(AFUNIXSocketChannel channel, Backlog backlog) throws IOException {
+    Client(AFUNIXSocketChannel channel, Block newest) throws IOException {
         this.channel = channel;
         channel.configureBlocking(false);
         fd = FileDescriptorCast.using(channel.getFileDescriptor()).as(Integer.class);
-        block = backlog.newest;
-        offset = block.size;
+        block = newest;
+        offset = newest.size;
     }
 
     /** Sends all there is, or as much as the socket takes. */
-    void send(Backlog backlog) throws IOException {
-        for (full = false; !full && !hasAll(backlog);) {
+    void send(Block newest) throws IOException {
+        for (full = false; !full && !hasAll(newest);) {
             if (!kept.isEmpty()) {
                 keptSize -= channel.write(kept.peek());
                 full = kept.peek().hasRemaining();
@@ -1306,12 +1275,12 @@ final class Client {
         }
     }
 
-    boolean hasAll(Backlog backlog) {
-        return block == backlog.newest && offset == block.size && lost == 0 && kept.isEmpty();
+    boolean hasAll(Block newest) {
+        return block == newest && offset == block.size && lost == 0 && kept.isEmpty();
     }
 
     /** Before a block is overwritten. Stops get just half the room of what is kept, as anybody can flood with them. */
-    void leave(Backlog.Block old) {
+    void leave(Block old) {
         if (block != old) return;
         int start = offset == 0 ? 0 : old.lineEnd(offset - 1);
         if (start > offset) keep(Arrays.copyOfRange(old.text, offset, start)); // the rest of a line begun
@@ -1340,7 +1309,7 @@ final class Client {
     }
 }
 
-/** The listening socket, its clients, and the place where this program sleeps. */
+/** The listening socket, its clients, the backlog of their lines, and the place where this program sleeps. */
 final class Server {
     static final int FOREVER = -1;
 
@@ -1351,7 +1320,8 @@ final class Server {
     private static final int EVENTS_MAX = 64; // at once
 
     final Place place;
-    final Backlog backlog = new Backlog();
+    private Block newest = new Block(); // in a ring that grows while a client needs it: then the oldest is overwritten
+    private int blocks = 1;
     private final List<Client> clients = new ArrayList<>();
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
     private final MemorySegment events = Arena.global().allocate(EVENTS_MAX * EPOLL_EVENT_SIZE, 8);
@@ -1366,10 +1336,27 @@ final class Server {
 
     boolean hasClients() { return !clients.isEmpty(); }
 
-    /** For a line more. */
-    void makeRoom() {
-        if (!backlog.hasRoom()) flush();
-        if (!backlog.hasRoom()) backlog.advance(clients);
+    /** The block where the next line goes. */
+    Block roomForLine() {
+        if (!newest.hasRoom()) flush();
+        if (!newest.hasRoom()) advance();
+        return newest;
+    }
+
+    /** Begins another block: a free one, a new one, or else the oldest, which its clients must leave. */
+    private void advance() {
+        boolean needed = false;
+        for (Client client : clients) needed |= client.block == newest.next;
+        if (needed && blocks < Block.MOST) {
+            Block more = new Block();
+            more.next = newest.next;
+            newest.next = more;
+            blocks++;
+        } else if (needed) {
+            for (Client client : clients) client.leave(newest.next);
+        }
+        newest = newest.next;
+        newest.clear();
     }
 
     /** Sends as much as the clients' sockets take. Once all have all, the same block serves again: it is warm. */
@@ -1378,10 +1365,10 @@ final class Server {
         for (int i = clients.size() - 1; i >= 0; i--) {
             Client client = clients.get(i);
             if (!client.full) attend(client, EPOLLOUT);
-            delivered &= client.hasAll(backlog);
+            delivered &= client.hasAll(newest);
         }
         if (!delivered) return;
-        backlog.clear();
+        newest.clear();
         for (int i = 0; i < clients.size(); i++) clients.get(i).offset = 0;
     }
 
@@ -1408,7 +1395,7 @@ final class Server {
         try {
             if ((ready & (EPOLLHUP | EPOLLERR)) != 0) throw new EOFException("closed by the client");
             if ((ready & EPOLLIN) != 0) client.channel.read(scratch.clear()); // of no interest; its end is none (nc -N)
-            if ((ready & EPOLLOUT) != 0) client.send(backlog);
+            if ((ready & EPOLLOUT) != 0) client.send(newest);
             // to one that has room, EPOLLOUT would be news with each line that it reads
             if (client.full != wasFull) watch(client.fd, client.full ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
         } catch (IOException e) {
@@ -1425,7 +1412,7 @@ final class Server {
             AFUNIXSocketChannel channel = place.listening.accept();
             calls = channel != null;
             if (!calls) return;
-            clients.add(new Client(channel, backlog));
+            clients.add(new Client(channel, newest));
             watch(clients.getLast().fd, EPOLLIN, EPOLL_CTL_ADD);
             Log.debug("client " + clients.getLast().fd + " connected");
         } catch (IOException e) {
