@@ -30,7 +30,6 @@
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -91,7 +90,7 @@ public final class Signals {
     private Signals(Options options) {
         this.options = options;
         Log.verbose = options.verbose;
-        var library = CompletableFuture.runAsync(Library::load); // takes as long as attaching: 80 ms
+        var library = CompletableFuture.runAsync(Place::loadLibrary); // takes as long as attaching: 80 ms
         Log.info("loading and attaching to the ebpf program");
         tracer = new Tracer(options);
         library.join();
@@ -407,7 +406,7 @@ final class Event {
 
     Event(byte[] records) {
         bytes = records;
-        fields = ByteBuffer.wrap(records).order(ByteOrder.nativeOrder());
+        fields = Kernel.buffer(records);
     }
 
     /** Takes out what differs from one record of a storm to the next, so that the rest can be compared. */
@@ -656,7 +655,8 @@ final class Processes {
     final Cgroups cgroups = new Cgroups();
     int changes; // of programs and titles: what was made of them before may be out of date
     private final Map<Integer, Process> known = new LinkedHashMap<>(1024, 0.75f, true); // the one used last is the last
-    private final boolean hasProc = Kernel.isInInitialPidNamespace(); // else it shows other ids, or other processes
+    /** In the initial pid namespace, PROC_PID_INIT_INO: elsewhere /proc has other ids, or other processes. */
+    final boolean hasProc = Kernel.link("/proc/self/ns/pid").equals("pid:[4026531836]");
     private long size;
 
     private Process put(int pid, int ppid, long start, String name, String cmdline) {
@@ -1031,7 +1031,7 @@ final class Text {
 
 /** Paths of cgroups by their ids. An id is the inode number of the cgroup's folder, and is never used again. */
 final class Cgroups {
-    private static final int MOST = 8192, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
+    private static final long MOST = 8192, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
 
     /** Where cgroup v2 is: /sys/fs/cgroup, or beside v1 at a place such as /sys/fs/cgroup/unified; or nowhere. */
     private static final String MOUNT = Kernel.text("/proc/self/mountinfo").lines()
@@ -1072,10 +1072,11 @@ final class Cgroups {
 
     /** By the file handle that the id is: one look-up, where a walk would read every folder. */
     private String resolve(long id) {
-        int fd = Kernel.openByHandle(mountFd, FILEID_KERNFS, id);
+        long[] handle = {8 | FILEID_KERNFS << 32, id}; // struct file_handle: its size, its type, and so many bytes
+        long fd = Kernel.call(Kernel.OPEN_BY_HANDLE_AT, mountFd, handle, 0);
         if (fd < 0) return null; // ESTALE: it is gone; EPERM: we lack CAP_DAC_READ_SEARCH
         String folder = Kernel.link("/proc/self/fd/" + fd);
-        Kernel.close(fd);
+        Kernel.close((int) fd);
         return name(folder);
     }
 }
@@ -1091,7 +1092,7 @@ final class Table {
     private static final String[] REPORTS = // CLD_EXITED and the following
         {" exited ", " killed by ", " dumped core, ", " trapped by ", " stopped by ", " continued by "};
 
-    private final boolean terminal = Kernel.columns(Output.STDOUT) > 0;
+    private final boolean terminal = Kernel.columns() > 0;
     private final boolean colour = terminal && System.getenv().getOrDefault("NO_COLOR", "").isEmpty()
         && !"dumb".equals(System.getenv("TERM"));
     private final DateTimeFormatter clock = DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneOffset.UTC);
@@ -1188,7 +1189,7 @@ final class Table {
         Output.OUT.print(colour && !style.isEmpty() ? style + line + PLAIN + "\n" : line + "\n");
     }
 
-    private int columns() { return terminal ? Kernel.columns(Output.STDOUT) : Integer.MAX_VALUE; }
+    private int columns() { return terminal ? Kernel.columns() : Integer.MAX_VALUE; }
 
     /** What this output's character set lacks is a question mark, of one column. */
     private static String shown(String text) { return new String(text.getBytes(Output.CHARSET), Output.CHARSET); }
@@ -1316,8 +1317,7 @@ final class Server {
     // include/uapi/linux/eventpoll.h
     static final int EPOLLIN = 1, EPOLL_CTL_ADD = 1;
     private static final int EPOLLOUT = 4, EPOLLERR = 8, EPOLLHUP = 16, EPOLLET = 1 << 31, EPOLL_CTL_MOD = 3;
-    private static final int EPOLL_EVENT_SIZE = Kernel.AARCH64 ? 16 : 12, EPOLL_DATA = Kernel.AARCH64 ? 8 : 4;
-    private static final int EVENTS_MAX = 64; // at once
+    private static final int EPOLL_EVENT_SIZE = Kernel.AARCH64 ? 16 : 12, EPOLL_DATA = 8, EVENTS_MAX = 64; // at once
 
     final Place place;
     private Block newest = new Block(); // in a ring that grows while a client needs it: then the oldest is overwritten
@@ -1386,7 +1386,7 @@ final class Server {
 
     /** EPOLLET: each thing that is new, once. So those of which there is nothing new cost nothing. */
     void watch(int fd, int wanted, int operation) {
-        long[] event = {Integer.toUnsignedLong(EPOLLET | wanted) | (long) fd << 32, fd}; // data, on either machine
+        long[] event = {Integer.toUnsignedLong(EPOLLET | wanted), fd}; // at EPOLL_DATA, though on x86_64 data is at 4
         Kernel.check("epoll_ctl", Kernel.call(Kernel.EPOLL_CTL, epoll, operation, fd, event));
     }
 
@@ -1440,6 +1440,20 @@ final class Place {
     private final Path path;
     private Object inode; // of the socket at path
 
+    /** junixsocket's native library, loaded from memory: so no file of it ever stands where somebody could swap it. */
+    static void loadLibrary() {
+        String name = "/lib/" + System.getProperty("os.arch") + "-Linux-clang/jni/libjunixsocket-native-2.11.1.so";
+        String path = "/proc/self/fd/" + Kernel.check("memfd_create", Kernel.call(Kernel.MEMFD_CREATE, "", 0));
+        try {
+            Files.write(Path.of(path), Kernel.resource(name));
+            System.setProperty("org.newsclub.net.unix.library.override", path);
+            System.setProperty("org.newsclub.net.unix.library.override.force", "true");
+            AFUNIXServerSocketChannel.open().close();
+        } catch (IOException | LinkageError e) {
+            throw new Failure("junixsocket's native library", "" + e, "is vm.memfd_noexec 2?");
+        }
+    }
+
     Place(Path socket, String group) {
         what = "unix socket " + socket;
         try {
@@ -1455,8 +1469,7 @@ final class Place {
             bind();
             inode = stat(path, "fileKey");
             if (group != null) Files.setAttribute(path, "posix:group", members);
-            String mode = group == null ? "rw-------" : "rw-rw----";
-            Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(mode));
+            Files.setAttribute(path, "unix:mode", group == null ? 0600 : 0660);
             Kernel.check("listen", Kernel.call(Kernel.LISTEN, fd, QUEUE));
             Kernel.close(lock);
             listening = FileDescriptorCast.unsafeUsing(fd).as(AFUNIXServerSocketChannel.class);
@@ -1494,8 +1507,8 @@ final class Place {
     private void bind() throws IOException {
         byte[] name = ("" + path).getBytes(Output.CHARSET);
         if (name.length >= SUN_PATH_SIZE) throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
-        byte[] address = ByteBuffer.allocate(2 + SUN_PATH_SIZE).order(ByteOrder.nativeOrder()) // struct sockaddr_un
-            .putShort((short) AF_UNIX).put(name).array();
+        byte[] address = new byte[2 + SUN_PATH_SIZE]; // struct sockaddr_un
+        Kernel.buffer(address).putShort((short) AF_UNIX).put(name);
         if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             if (((int) stat(path, "mode") & S_IFMT) != S_IFSOCK) throw new Failure(what, "EEXIST",
                 "what stands there is no socket: move it, or give another --socket PATH");
@@ -1522,22 +1535,6 @@ final class Place {
 
     private static Object stat(Path path, String attribute) throws IOException {
         return Files.getAttribute(path, "unix:" + attribute, LinkOption.NOFOLLOW_LINKS);
-    }
-}
-
-/** junixsocket's native library, loaded from memory: so no file of it ever stands where somebody could swap it. */
-final class Library {
-    static void load() {
-        String name = "/lib/" + System.getProperty("os.arch") + "-Linux-clang/jni/libjunixsocket-native-2.11.1.so";
-        String path = "/proc/self/fd/" + Kernel.check("memfd_create", Kernel.call(Kernel.MEMFD_CREATE, "", 0));
-        try {
-            Files.write(Path.of(path), Kernel.resource(name));
-            System.setProperty("org.newsclub.net.unix.library.override", path);
-            System.setProperty("org.newsclub.net.unix.library.override.force", "true");
-            AFUNIXServerSocketChannel.open().close();
-        } catch (IOException | LinkageError e) {
-            throw new Failure("junixsocket's native library", "" + e, "is vm.memfd_noexec 2?");
-        }
     }
 }
 
@@ -1579,13 +1576,13 @@ final class Tracer {
         ask(at("from_count"), at("from"), options.from);
         shared.set(JAVA_INT, at("fatal"), options.fatal ? 1 : 0);
         shared.set(JAVA_INT, at("brief"), brief ? 1 : 0);
-        shared.set(JAVA_INT, at("reader"), Kernel.isInInitialPidNamespace() ? (int) ProcessHandle.current().pid() : -1);
+        shared.set(JAVA_INT, at("reader"), processes.hasProc ? (int) ProcessHandle.current().pid() : -1);
 
         Btf kernel = Btf.ofKernel();
         Map<String, Integer> maps = Map.of(".maps", events, ".bss", bss);
         int types = kernel.typedef("btf_trace_signal_generate");
-        boolean typed = types != Bpf.UNTYPED && attach("on_signal", "signal_generate", types, kernel, maps);
-        if (!typed) attach("on_signal", "signal_generate", Bpf.UNTYPED, kernel, maps);
+        if (types == Bpf.UNTYPED || !attach("on_signal", "signal_generate", types, kernel, maps))
+            attach("on_signal", "signal_generate", Bpf.UNTYPED, kernel, maps);
         attach("on_mark_victim", "mark_victim", Bpf.UNTYPED, kernel, maps);
         attach("on_fork", "sched_process_fork", Bpf.UNTYPED, kernel, maps);
         attach("on_exec", "sched_process_exec", Bpf.UNTYPED, kernel, maps);
@@ -1690,7 +1687,7 @@ final class RingBuffer {
 
     /** Those copied last. One copy of many costs a fraction of many copies, and their room is free at once. */
     final byte[] records = new byte[32 << 10];
-    private final ByteBuffer headers = ByteBuffer.wrap(records).order(ByteOrder.nativeOrder());
+    private final ByteBuffer headers = Kernel.buffer(records);
     private int next, end;
 
     RingBuffer(int fd, long size) {
@@ -1769,7 +1766,7 @@ final class Bpf {
         String what = "BPF_PROG_LOAD " + name + (typed ? " with types" : "");
         MemorySegment log = Arena.ofAuto().allocate(LOG_SIZE);
         int prog = call(BPF_PROG_LOAD, typed ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_RAW_TRACEPOINT,
-            insns.length / INSN_SIZE, insns, BpfObject.SIGNALS.bytes("license"), BPF_LOG_STATS, LOG_SIZE, log,
+            insns.length / INSN_SIZE, insns, BpfObject.SIGNALS.section("license"), BPF_LOG_STATS, LOG_SIZE, log,
             0, 0, name, 0, typed ? BPF_TRACE_RAW_TP : 0, // kern_version, prog_flags; prog_ifindex
             0, 0, 0L, 0, 0, 0L, 0, types); // prog_btf_fd to line_info_cnt
         if (prog < 0 && typed) Log.debug(what + ": " + Kernel.errnoName(-prog) + "; " + log.getString(0));
@@ -1824,41 +1821,36 @@ final class BpfObject {
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;
     private static final int BPF_CORE_FIELD_EXISTS = 2;
 
-    static final BpfObject SIGNALS = open("signals.bpf.o");
+    static final BpfObject SIGNALS = new BpfObject("signals.bpf.o");
 
-    private final Map<String, ByteBuffer> sections = new LinkedHashMap<>(); // in their order
+    private final Map<String, byte[]> sections = new LinkedHashMap<>(); // in their order
     final Btf types;
 
-    private static BpfObject open(String name) {
+    private BpfObject(String name) { // struct elf64_hdr, a struct elf64_shdr for each section
         byte[] bytes = Kernel.resource("/" + name);
         CRC32 crc = new CRC32();
         crc.update(bytes);
-        if ((int) crc.getValue() == CRC) return new BpfObject(bytes);
-        throw new Failure(name, "EBADMSG", "it is damaged, or of another version: test/build, or jbang cache clear");
-    }
-
-    private BpfObject(byte[] bytes) { // struct elf64_hdr, a struct elf64_shdr for each section
-        ByteBuffer file = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        String hint = "it is damaged, or of another version: test/build, or jbang cache clear";
+        if ((int) crc.getValue() != CRC) throw new Failure(name, "EBADMSG", hint);
+        ByteBuffer file = Kernel.buffer(bytes);
         int headers = (int) file.getLong(40), count = file.getShort(60);
-        ByteBuffer strings = section(file, headers + file.getShort(62) * SHDR_SIZE);
+        byte[] names = section(file, headers + file.getShort(62) * SHDR_SIZE);
         for (int at = headers; at < headers + count * SHDR_SIZE; at += SHDR_SIZE)
-            sections.put(Btf.string(strings, file.getInt(at)), section(file, at));
-        types = new Btf(bytes(".BTF"), ByteOrder.LITTLE_ENDIAN);
+            sections.put(Btf.string(names, file.getInt(at)), section(file, at));
+        types = new Btf(section(".BTF"));
     }
 
-    private static ByteBuffer section(ByteBuffer file, int header) {
-        return file.slice((int) file.getLong(header + 24), (int) file.getLong(header + 32)).order(file.order());
+    private static byte[] section(ByteBuffer file, int header) {
+        int start = (int) file.getLong(header + 24), size = (int) file.getLong(header + 32);
+        return Arrays.copyOfRange(file.array(), start, start + size);
     }
 
-    byte[] bytes(String section) {
-        ByteBuffer bytes = sections.get(section);
-        return Arrays.copyOfRange(bytes.array(), bytes.arrayOffset(), bytes.arrayOffset() + bytes.capacity());
-    }
+    byte[] section(String name) { return sections.get(name); }
 
     /** A prog's instructions, with the file descriptors of these maps and the kernel's offsets of members. */
     byte[] relocate(String prog, Map<String, Integer> maps, Btf kernel) {
-        ByteBuffer insns = ByteBuffer.wrap(bytes(prog)).order(ByteOrder.LITTLE_ENDIAN);
-        relocateMaps(sections.get(".rel" + prog), insns, maps);
+        ByteBuffer insns = Kernel.buffer(section(prog).clone());
+        relocateMaps(Kernel.buffer(section(".rel" + prog)), insns, maps);
         relocateMembers(prog, insns, kernel);
         return insns.array();
     }
@@ -1866,9 +1858,10 @@ final class BpfObject {
     /** Each struct elf64_rel names an instruction that loads the address of a map, or of the memory in one. */
     private void relocateMaps(ByteBuffer relocations, ByteBuffer insns, Map<String, Integer> maps) {
         List<String> names = List.copyOf(sections.keySet());
-        for (relocations.rewind(); relocations.hasRemaining();) {
+        ByteBuffer symbols = Kernel.buffer(section(".symtab"));
+        while (relocations.hasRemaining()) {
             int insn = (int) relocations.getLong(), symbol = (int) (relocations.getLong() >>> 32) * SYM_SIZE;
-            String section = names.get(sections.get(".symtab").getShort(symbol + 6));
+            String section = names.get(symbols.getShort(symbol + 6));
             int kind = section.equals(".maps") ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
             insns.put(insn + 1, (byte) (insns.get(insn + 1) | kind << 4));
             insns.putInt(insn + 12, insns.getInt(insn + 4)); // the offset in that memory
@@ -1878,7 +1871,7 @@ final class BpfObject {
 
     /** CO-RE: each struct bpf_core_relo names an instruction that loads a member of a struct, or steps to it. */
     private void relocateMembers(String prog, ByteBuffer insns, Btf kernel) {
-        ByteBuffer ext = sections.get(".BTF.ext"); // struct btf_ext_header: core_relo_off, core_relo_len
+        ByteBuffer ext = Kernel.buffer(section(".BTF.ext")); // struct btf_ext_header: core_relo_off, core_relo_len
         int start = ext.getInt(4) + ext.getInt(24), end = start + ext.getInt(28);
         Set<String> optional = new HashSet<>(); // what the prog asks about before it reads it
         for (ext.position(start + 4); ext.position() < end;) { // struct btf_ext_info_sec: sec_name_off, num_info
@@ -1910,21 +1903,24 @@ final class Btf {
     private static final int[] MORE = {0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0};
     private static final int[] MORE_EACH = {0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12};
 
-    private final ByteBuffer types, strings;
+    private final byte[] all;
+    private final ByteBuffer types;
+    private final int strings; // where they begin
     private int[] starts = new int[1 << 12]; // of the types known so far, by number; number 0 is void
     private int known, next;
 
-    Btf(byte[] all, ByteOrder order) { // struct btf_header: hdr_len, type_off, type_len, str_off, str_len
-        ByteBuffer header = ByteBuffer.wrap(all).order(order);
+    Btf(byte[] all) { // struct btf_header: hdr_len, type_off, type_len, str_off, str_len
+        ByteBuffer header = Kernel.buffer(all);
         int start = header.getInt(4);
-        types = header.slice(start + header.getInt(8), header.getInt(12)).order(order);
-        strings = header.slice(start + header.getInt(16), header.getInt(20));
+        types = header.slice(start + header.getInt(8), header.getInt(12)).order(header.order());
+        this.all = all;
+        strings = start + header.getInt(16);
     }
 
     static Btf ofKernel() {
         String path = "/sys/kernel/btf/vmlinux";
         try {
-            return new Btf(Files.readAllBytes(Path.of(path)), ByteOrder.nativeOrder());
+            return new Btf(Files.readAllBytes(Path.of(path)));
         } catch (IOException e) {
             throw Failure.of(path, e, "needed: a kernel with CONFIG_DEBUG_INFO_BTF, a user who can read it");
         }
@@ -1951,13 +1947,8 @@ final class Btf {
     String memberName(int id, int index) { return string(word(id, 12 + 12 * index)); }
     private int memberOffset(int id, int index) { return (word(id, 20 + 12 * index) & 0xFFFFFF) / 8; }
 
-    String string(int offset) { return string(strings, offset); }
-
-    static String string(ByteBuffer strings, int offset) {
-        int end = offset;
-        while (strings.get(end) != 0) end++;
-        return new String(strings.array(), strings.arrayOffset() + offset, end - offset, ISO_8859_1);
-    }
+    String string(int offset) { return string(all, strings + offset); }
+    static String string(byte[] bytes, int at) { return MemorySegment.ofArray(bytes).getString(at, ISO_8859_1); }
 
     /** The number of the first type of that name from there on; 0 if there is none. */
     private int find(int kind, String name, int from) {
@@ -1998,10 +1989,10 @@ final class Kernel {
     // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
     static final int BIND = nr(49, 200), BPF = nr(321, 280), CONNECT = nr(42, 203), EPOLL_CREATE1 = nr(291, 20);
     static final int EPOLL_CTL = nr(233, 21), EPOLL_PWAIT = nr(281, 22), FLOCK = nr(73, 32);
-    static final int LISTEN = nr(50, 201), MEMFD_CREATE = nr(319, 279), SOCKET = nr(41, 198);
-    static final int WRITE = nr(1, 64);
+    static final int LISTEN = nr(50, 201), MEMFD_CREATE = nr(319, 279), OPEN_BY_HANDLE_AT = nr(304, 265);
+    static final int SOCKET = nr(41, 198), WRITE = nr(1, 64);
     private static final int CLOSE = nr(3, 57), IOCTL = nr(16, 29), MMAP = nr(9, 222), MPROTECT = nr(10, 226);
-    private static final int OPEN_BY_HANDLE_AT = nr(304, 265), OPENAT = nr(257, 56), PRLIMIT64 = nr(302, 261);
+    private static final int OPENAT = nr(257, 56), PRLIMIT64 = nr(302, 261);
 
     private static int nr(int x86_64, int aarch64) { return AARCH64 ? aarch64 : x86_64; }
 
@@ -2022,19 +2013,17 @@ final class Kernel {
         FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
         Linker.Option.captureCallState("errno"));
 
-    /** For what an argument points to, one in a call: paths are the longest. */
-    private static final ThreadLocal<SegmentAllocator> POINTED = ThreadLocal.withInitial(
-        () -> SegmentAllocator.prefixAllocator(Arena.ofAuto().allocate(2 * PATH_MAX, 8)));
-    private static final ThreadLocal<MemorySegment> ERRNO_OF_CALL = ThreadLocal.withInitial(
-        () -> Arena.ofAuto().allocate(Linker.Option.captureStateLayout())); // which has just that
+    /** Each thread's own: errno, and then what an argument points to, one in a call. Paths are the longest. */
+    private static final ThreadLocal<MemorySegment> MEMORY =
+        ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(8 + 2 * PATH_MAX, 8));
 
     static final long PAGE_SIZE = pageSize();
 
     /** A String, bytes or a struct of longs are passed by a pointer to them, which lasts as long as the call. */
     static long call(int number, Object... arguments) {
         long[] a = new long[6];
-        MemorySegment errno = ERRNO_OF_CALL.get();
-        SegmentAllocator pointed = POINTED.get();
+        MemorySegment errno = MEMORY.get();
+        SegmentAllocator pointed = SegmentAllocator.prefixAllocator(errno.asSlice(8));
         for (int i = 0; i < arguments.length; i++) {
             if (arguments[i] instanceof Number value) a[i] = value.longValue();
             if (arguments[i] instanceof MemorySegment memory) a[i] = memory.address();
@@ -2059,6 +2048,9 @@ final class Kernel {
         return errno <= ERRNO.length ? ERRNO[errno - 1] : errno == EADDRINUSE ? "EADDRINUSE" : "errno " + errno;
     }
 
+    /** Both kinds of machine have the byte order of the object. */
+    static ByteBuffer buffer(byte[] bytes) { return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN); }
+
     static void close(int fd) { call(CLOSE, fd); }
 
     static MemorySegment mmap(int fd, long offset, long size, boolean writable) {
@@ -2068,21 +2060,11 @@ final class Kernel {
 
     static int open(String path) { return (int) call(OPENAT, AT_FDCWD, path, 0); }
 
-    /** Opens what a struct file_handle of eight bytes stands for. */
-    static int openByHandle(int mountFd, int type, long handle) {
-        return (int) call(OPEN_BY_HANDLE_AT, mountFd, new long[] {8 | (long) type << 32, handle}, 0);
-    }
-
-    /** The width of a terminal; 0 if it has none, or is none. */
-    static int columns(int fd) {
+    /** The width of the terminal that standard output is; 0 if it has none, or is none. */
+    static int columns() {
         MemorySegment size = Arena.ofAuto().allocate(8, 8); // struct winsize { unsigned short ws_row, ws_col, … }
-        call(IOCTL, fd, TIOCGWINSZ, size);
-        return size.get(JAVA_SHORT, 2) & 0xFFFF;
-    }
-
-    /** In another pid namespace, our own pid is not the one that a prog sees. */
-    static boolean isInInitialPidNamespace() {
-        return link("/proc/self/ns/pid").equals("pid:[4026531836]"); // PROC_PID_INIT_INO
+        call(IOCTL, Output.STDOUT, TIOCGWINSZ, size);
+        return size.get(JAVA_INT, 0) >>> 16;
     }
 
     /** What the kernel would forbid without saying why, or crash of. */
