@@ -393,6 +393,7 @@ final class Event {
     private static int who(String member) { return BpfObject.SIGNALS.types.offset("who", member); }
 
     final byte[] bytes; // of records, one after the other
+    private final ByteBuffer fields; // the same
     int at;      // where this one stands
     long sent;   // CLOCK_MONOTONIC, ns
     long time;   // CLOCK_REALTIME, ns
@@ -402,11 +403,10 @@ final class Event {
     Cause cause;
     boolean failed; // it could not be sent: result is an errno, negated, and only who asked for what is known
     private boolean killsHaveInfo; // so this kernel is older than Linux 7.3
-    private final ByteBuffer fields;
 
-    Event(byte[] records) {
-        bytes = records;
-        fields = Kernel.buffer(records);
+    Event(ByteBuffer records) {
+        fields = records;
+        bytes = records.array();
     }
 
     /** Takes out what differs from one record of a storm to the next, so that the rest can be compared. */
@@ -906,10 +906,11 @@ final class Json {
     private Json key(String key, Object value) {
         if (value == null || value instanceof List<?> list && list.isEmpty()) return this;
         draft.append(draft.charAt(draft.length() - 1) == '{' ? "\"" : ",\"").append(key).append("\":");
-        if (value instanceof String text) draft.append(quote(text));
-        else if (value instanceof List<?> list) draft.append(list.stream().map(Json::quote)
-            .collect(Collectors.joining(",", "[", "]")));
-        else draft.append(value);
+        draft.append(switch (value) {
+            case String text -> quote(text);
+            case List<?> list -> list.stream().map(Json::quote).collect(Collectors.joining(",", "[", "]"));
+            default -> value;
+        });
         return this;
     }
 
@@ -1174,7 +1175,7 @@ final class Table {
     }
 
     private void row(String style, String rest, String... cells) {
-        for (int i = 0; i < cells.length; i++) cells[i] = shown(cells[i]);
+        Arrays.setAll(cells, i -> shown(cells[i]));
         int columns = columns();
         int less = Math.clamp((80 - columns) / 2, 0, 10), more = columns < 100 ? 0 : columns < WIDE ? 4 : 8;
         int[] widths = {12, 2, 8, 16 + more - less / 2, 20 + more - less};
@@ -1686,8 +1687,7 @@ final class RingBuffer {
     private long consumer; // everything before it has been copied
 
     /** Those copied last. One copy of many costs a fraction of many copies, and their room is free at once. */
-    final byte[] records = new byte[32 << 10];
-    private final ByteBuffer headers = Kernel.buffer(records);
+    final ByteBuffer records = Kernel.buffer(new byte[32 << 10]);
     private int next, end;
 
     RingBuffer(int fd, long size) {
@@ -1705,13 +1705,13 @@ final class RingBuffer {
         for (long left = left(); end < left && fits;) {
             int header = header(consumer + end & size - 1);
             if ((header & BPF_RINGBUF_BUSY_BIT) != 0) break;
-            fits = end + recordSize(header) <= records.length;
+            fits = end + recordSize(header) <= records.capacity();
             if (fits) end += recordSize(header);
         }
         long start = consumer & size - 1;
         int unwrapped = (int) Math.min(end, size - start);
-        MemorySegment.copy(data, JAVA_BYTE, start, records, 0, unwrapped);
-        MemorySegment.copy(data, JAVA_BYTE, 0, records, unwrapped, end - unwrapped);
+        MemorySegment.copy(data, JAVA_BYTE, start, records.array(), 0, unwrapped);
+        MemorySegment.copy(data, JAVA_BYTE, 0, records.array(), unwrapped, end - unwrapped);
         consumer += end;
         POSITION.setRelease(consumerPage, 0L, consumer); // pairs with smp_load_acquire(&rb->consumer_pos)
         return !fits;
@@ -1728,7 +1728,7 @@ final class RingBuffer {
     /** Where the next of the records copied has its sample; -1 after the last. */
     int next() {
         while (next < end) {
-            int at = next, header = headers.getInt(at);
+            int at = next, header = records.getInt(at);
             next += recordSize(header);
             if ((header & BPF_RINGBUF_DISCARD_BIT) == 0) return at + BPF_RINGBUF_HDR_SZ; // else it was just a wake-up
         }
