@@ -809,14 +809,10 @@ final class Json {
     static final int LINE_MAX =
         6 * (2 * Kernel.PATH_MAX + 3 * Processes.CMDLINE_MAX + Processes.DEPTH * Processes.ANCESTOR_MAX) + 4096;
 
-    /** A power of two: so many processes may take turns, before one of their texts is made anew. */
-    private static final int MEMOS = 64;
-
+    private static final int MEMOS = 64; // a power of two: so many processes may take turns before a text is made anew
     private static final byte[] PID = ascii("{\"pid\":"), SIGNR = ascii(",\"signr\":"), VALUE = ascii(",\"value\":");
     private static final byte[] END = ascii("}\n");
-
-    /** The end of a time in RFC 3339, with all nine digits of the nanoseconds: each line has its own here. */
-    static final String NANOSECONDS = "000000000Z";
+    static final String NANOSECONDS = "000000000Z"; // the end of a time in RFC 3339: each line has its own digits here
 
     private final boolean brief;
     private final StringBuilder draft = new StringBuilder();
@@ -1749,8 +1745,7 @@ final class Bpf {
     private static final int INSN_SIZE = 8, ATTR_SIZE = 128, LOG_SIZE = 1 << 16;
     private static final int BPF_LOG_STATS = 4; // include/linux/bpf_verifier.h: also what is wrong, but no instructions
 
-    /** In place of a BTF id: a raw tracepoint, whose arguments are mere numbers to the prog. */
-    static final int UNTYPED = 0;
+    static final int UNTYPED = 0; // in place of a BTF id: a tracepoint whose arguments are mere numbers to the prog
 
     static int createMap(String name, int type, int keySize, int valueSize, int entries, int flags) {
         int map = call(BPF_MAP_CREATE, type, keySize, valueSize, entries, flags, 0, 0, name); // inner_map_fd, numa_node
@@ -1814,9 +1809,7 @@ final class Bpf {
 
 /** signals.bpf.o as clang wrote it. Its CRC says that it belongs to this source, so nothing else is checked. */
 final class BpfObject {
-    /** Of its bytes: test/build sets it. */
-    private static final int CRC = 0x0b62d84d;
-
+    private static final int CRC = 0x0b62d84d; // of its bytes: test/build sets it
     private static final int SHDR_SIZE = 64, SYM_SIZE = 24; // linux/elf.h
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;
     private static final int BPF_CORE_FIELD_EXISTS = 2;
