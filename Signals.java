@@ -320,10 +320,9 @@ final class Output {
     static final Output OUT = new Output(STDOUT), ERR = new Output(STDERR);
 
     private final int fd;
-    private final BlockingQueue<Runnable> waiting = new ArrayBlockingQueue<>(1024);
     private final AtomicLong missing = new AtomicLong(); // lines that found it full, and not yet told
-    private final ThreadPoolExecutor writer = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, waiting,
-        (_, _) -> missing.incrementAndGet());
+    private final ThreadPoolExecutor writer = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS,
+        new ArrayBlockingQueue<>(1024), (_, _) -> missing.incrementAndGet());
     private volatile boolean broken;
 
     private Output(int fd) { this.fd = fd; }
@@ -331,7 +330,7 @@ final class Output {
     void print(String line) { writer.execute(() -> write(line)); }
 
     /** If it is, a line counts as missing. */
-    boolean isFull() { return waiting.remainingCapacity() == 0 && missing.incrementAndGet() > 0; }
+    boolean isFull() { return writer.getQueue().remainingCapacity() == 0 && missing.incrementAndGet() > 0; }
 
     private void write(String line) {
         long more = missing.getAndSet(0);
@@ -902,15 +901,16 @@ final class Json {
     private Json key(String key, Object value) {
         if (value == null || value instanceof List<?> list && list.isEmpty()) return this;
         draft.append(draft.charAt(draft.length() - 1) == '{' ? "\"" : ",\"").append(key).append("\":");
-        draft.append(switch (value) {
-            case String text -> quote(text);
-            case List<?> list -> list.stream().map(Json::quote).collect(Collectors.joining(",", "[", "]"));
-            default -> value;
-        });
+        if (value instanceof String text) draft.append(quote(text));
+        else if (value instanceof List<?> list) draft.append(list.stream().map(Json::quote)
+            .collect(Collectors.joining(",", "[", "]")));
+        else draft.append(value);
         return this;
     }
 
-    private static String quote(Object text) { return '"' + Text.json(text.toString()) + '"'; }
+    private static String quote(Object text) {
+        return '"' + Text.harmless(text.toString().replace("\\", "\\\\").replace("\"", "\\\"")) + '"';
+    }
 
     /** As a string: to many readers, JSON's numbers are doubles. */
     static String hex(long address) { return "0x" + Long.toHexString(address); }
@@ -998,8 +998,6 @@ final class Text {
         + "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0]]");
 
     /** As in a JSON string: what would move a cursor, turn text around or stay unseen becomes \\uXXXX. */
-    static String json(String text) { return harmless(text.replace("\\", "\\\\").replace("\"", "\\\"")); }
-
     static String harmless(String text) {
         return UNSEEN.matcher(text).replaceAll(unseen -> unseen.group().chars()
             .mapToObj(unit -> "\\\\u" + HexFormat.of().toHexDigits((char) unit)).collect(Collectors.joining()));
@@ -1171,7 +1169,7 @@ final class Table {
     }
 
     private void row(String style, String rest, String... cells) {
-        Arrays.setAll(cells, i -> shown(cells[i]));
+        for (int i = 0; i < cells.length; i++) cells[i] = shown(cells[i]);
         int columns = columns();
         int less = Math.clamp((80 - columns) / 2, 0, 10), more = columns < 100 ? 0 : columns < WIDE ? 4 : 8;
         int[] widths = {12, 2, 8, 16 + more - less / 2, 20 + more - less};
@@ -1421,10 +1419,8 @@ final class Server {
     }
 }
 
-/**
- * The socket and its path. Only root and this user can change what stands there, and nobody can connect before
- * listen(2): by then mode and group are set. junixsocket's own bind() deletes files and sets mode 0666.
- */
+// The socket and its path. Only root and this user can change what stands there, and nobody can connect before
+// listen(2): by then mode and group are set. junixsocket's own bind() deletes files and sets mode 0666.
 final class Place {
     private static final int S_IFMT = 0170000, S_IFSOCK = 0140000, S_ISVTX = 01000, S_IWGRP_IWOTH = 022;
     private static final int AF_UNIX = 1, SOCK_STREAM_NONBLOCK = 1 | 04000, SUN_PATH_SIZE = 108, QUEUE = 128;
@@ -1752,10 +1748,8 @@ final class Bpf {
         return check("BPF_MAP_CREATE " + name, map);
     }
 
-    /**
-     * A prog for the raw tracepoint whose arguments have the types of this BTF id: below zero if it is refused. One
-     * without types is to be accepted: after a refusal, the verifier's log is printed.
-     */
+    // A prog for the raw tracepoint whose arguments have the types of this BTF id: below zero if it is refused. One
+    // without types is to be accepted: after a refusal, the verifier's log is printed.
     static int load(String name, byte[] insns, int types) {
         boolean typed = types != UNTYPED;
         String what = "BPF_PROG_LOAD " + name + (typed ? " with types" : "");
