@@ -428,12 +428,7 @@ final class Event {
     int i32(int member) { return fields.getInt(at + member); }
     long i64(int member) { return fields.getLong(at + member); }
     boolean flag(int member) { return bytes[at + member] != 0; }
-
-    String name(int member) {
-        int start = at + member, end = start;
-        while (end < start + COMM_SIZE && bytes[end] != 0) end++;
-        return new String(bytes, start, end - start, UTF_8);
-    }
+    String name(int member) { return Kernel.string(bytes, at + member); } // the kernel ends each comm with a 0
 
     // Why it was sent, as far as the record proves it: README's CAUSES says what each answer rests on.
 
@@ -1823,7 +1818,7 @@ final class BpfObject {
         int headers = (int) file.getLong(40), count = file.getShort(60);
         byte[] names = section(file, headers + file.getShort(62) * SHDR_SIZE);
         for (int at = headers; at < headers + count * SHDR_SIZE; at += SHDR_SIZE)
-            sections.put(Btf.string(names, file.getInt(at)), section(file, at));
+            sections.put(Kernel.string(names, file.getInt(at)), section(file, at));
         types = new Btf(section(".BTF"));
     }
 
@@ -1934,8 +1929,7 @@ final class Btf {
     String memberName(int id, int index) { return string(word(id, 12 + 12 * index)); }
     private int memberOffset(int id, int index) { return (word(id, 20 + 12 * index) & 0xFFFFFF) / 8; }
 
-    String string(int offset) { return string(all, strings + offset); }
-    static String string(byte[] bytes, int at) { return MemorySegment.ofArray(bytes).getString(at, ISO_8859_1); }
+    String string(int offset) { return Kernel.string(all, strings + offset); }
 
     /** The number of the first type of that name from there on; 0 if there is none. */
     private int find(int kind, String name, int from) {
@@ -2037,6 +2031,13 @@ final class Kernel {
 
     /** Both kinds of machine have the byte order of the object. */
     static ByteBuffer buffer(byte[] bytes) { return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN); }
+
+    /** As in C: up to a byte of 0. */
+    static String string(byte[] bytes, int start) {
+        int end = start;
+        while (bytes[end] != 0) end++;
+        return new String(bytes, start, end - start, UTF_8);
+    }
 
     static void close(int fd) { call(CLOSE, fd); }
 
