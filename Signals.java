@@ -62,9 +62,6 @@ public final class Signals {
             Options options = new Options(arguments);
             if (options.answer == null) new Signals(options).serve();
             else Output.OUT.print(options.answer);
-        } catch (InvalidPathException e) {
-            String hint = "no path in this locale's character set, see locale(1)";
-            Failure.tell(Failure.usage("--socket " + e.getInput(), hint));
         } catch (Throwable e) {
             Failure.tell(e);
         }
@@ -291,6 +288,8 @@ final class Failure extends RuntimeException {
         if (e.getCause() instanceof Failure) e = e.getCause(); // of a class that could not be initialized
         if (e instanceof OutOfMemoryError)
             e = new Failure("the JVM's memory", "ENOMEM", "give it more: java -Xmx32m is enough");
+        if (e instanceof InvalidPathException path)
+            e = usage("--socket " + path.getInput(), "no path in this locale's character set, see locale(1)");
         Signals.status = e instanceof Failure failure ? failure.status : 1;
         if (!(e instanceof Failure)) e.printStackTrace();
         else if (Signals.status == USAGE) Output.ERR.print("signals: " + e.getMessage() + "\n");
@@ -381,7 +380,6 @@ final class Event {
     static final int VALUE = at("value"), STATUS = VALUE, SYSCALL = VALUE, ARCH = VALUE + 4;
     static final int SI_PID = ADDR, SI_UID = ADDR + 4;
 
-    static final int COMM_SIZE = 16;
     private static final int SCHED_FIFO = 1, SCHED_RR = 2, SCHED_DEADLINE = 6; // include/uapi/linux/sched.h
 
     static final int BY_PIDFD = 3; // of the system calls that can fail, as signals.bpf.c counts them
@@ -1585,7 +1583,7 @@ final class Tracer {
         shared.set(JAVA_INT, count, wanted.size());
         ByteBuffer structs = shared.asSlice(list).asByteBuffer().order(ByteOrder.nativeOrder()); // struct wanted
         for (Who who : wanted) {
-            byte[] name = Arrays.copyOf(who.name().getBytes(UTF_8), Event.COMM_SIZE - 1); // as much as the kernel keeps
+            byte[] name = Arrays.copyOf(who.name().getBytes(UTF_8), 15); // TASK_COMM_LEN - 1: what the kernel keeps
             structs.putLong(who.pid()).putLong(who.cgroup()).put(name).put((byte) 0);
         }
     }
