@@ -738,8 +738,8 @@ final class Processes {
         return put(pid, Integer.parseInt(fields[2]), began, name, cmdline);
     }
 
-    /** From the parent of that id up: each is older than its child, else it is a later process of that id. */
-    List<Process> above(int ppid, Process child) {
+    /** From the parent of that id up, if any: each is older than its child, else it is a later process of that id. */
+    List<Process> above(Integer ppid, Process child) {
         List<Process> above = new ArrayList<>();
         Process each = known.get(ppid);
         while (each != null && each.start <= child.start && above.size() <= DEPTH) {
@@ -754,7 +754,6 @@ final class Processes {
 /** One side of a signal: the target, or the sender. What is not known, or says nothing new, is null. */
 final class Party {
     final Processes.Process is;
-    final List<Processes.Process> above; // from the parent up, those of whom more than the name is known
     final int pid;
     final String comm;                  // of the thread
     String process, parentName, cgroup; // the process's name, if it is another than the thread's
@@ -765,7 +764,6 @@ final class Party {
     Party(Event event, int who, Processes processes) {
         pid = event.i32(who + Event.TGID);
         is = processes.of(pid, event.i64(who + Event.START));
-        above = processes.above(event.i32(who + Event.PPID), is);
         comm = event.name(who + Event.COMM);
         process = event.name(who + Event.PROCESS);
         if (process.equals(comm)) process = null;
@@ -782,10 +780,10 @@ final class Party {
     /** One of whom the record has just the id. */
     Party(Processes.Process process, Long uid, Processes processes) {
         is = process;
-        above = processes.above(is.ppid(), is);
         pid = is.pid();
         comm = is.name();
         this.uid = uid;
+        List<Processes.Process> above = processes.above(is.ppid(), is);
         if (above.isEmpty()) return;
         ppid = is.ppid();
         parentName = above.getFirst().name();
@@ -878,12 +876,13 @@ final class Json {
     /** Who sent it, whom a report is about, or who was running. */
     private void sender(Event event, Memo memo) {
         Party sender = processes.sender(event);
+        List<Processes.Process> above = processes.above(sender.ppid, sender.is);
         draft.append(event.cause.sent ? ",\"sender\":{" : ",\"context\":{");
         key("pid", sender.pid).key("tid", sender.tid).key("uid", sender.uid).key("loginuid", sender.loginuid);
         key("comm", sender.comm).key("process", sender.process).key("cmdline", sender.is.cmdline());
         key("ppid", sender.ppid).key("parent", sender.parentName);
-        if (!sender.above.isEmpty()) key("parent_cmdline", sender.above.removeFirst().cmdline());
-        key("ancestors", sender.above); // the rest of them
+        if (!above.isEmpty()) key("parent_cmdline", above.removeFirst().cmdline());
+        key("ancestors", above); // the rest of them
         key("nspid", sender.nspid).key("cgroup", sender.cgroup);
         draft.append('}');
         memo.keep(event, processes, draft);
@@ -1112,7 +1111,7 @@ final class Table {
     /** {@code root < sh[9033] < cron[812]: kill -9 9205 ← sh nightly.sh}, as what anybody may claim stands last. */
     private String origin(Party sender) {
         var origin = new StringBuilder(" " + users.getOrDefault("" + sender.uid, "" + sender.uid));
-        List<Processes.Process> above = sender.above;
+        List<Processes.Process> above = processes.above(sender.ppid, sender.is);
         if (above.isEmpty() && sender.ppid != null && sender.ppid > 0)
             origin.append(" < " + name(sender.parentName) + "[" + sender.ppid + "]");
         above.removeIf(each -> each.pid() == 1 && each != above.getFirst()); // everybody's
