@@ -86,7 +86,6 @@ public final class Signals {
 
     private Signals(Options options) {
         this.options = options;
-        Log.verbose = options.verbose;
         var library = CompletableFuture.runAsync(Place::loadLibrary); // takes as long as attaching: 80 ms
         Log.info("loading and attaching to the ebpf program");
         tracer = new Tracer(options);
@@ -180,7 +179,7 @@ final class Options {
     final List<Who> to = new ArrayList<>(), from = new ArrayList<>(); // none: anybody
     Path socket = Path.of("/var/run/signals");
     String group, answer; // null: none; what to print instead of running, or null
-    boolean brief, print, fatal, failed, verbose;
+    boolean brief, print, fatal, failed;
     private final Deque<String> words;
     private final Set<String> given = new HashSet<>(); // options that have got their value
     private String attached; // what follows the option in its word: its value, or more short options
@@ -200,7 +199,7 @@ final class Options {
                 case "--group" -> group = value("--group");
                 case "--short" -> brief = true;
                 case "--ring" -> ring = size("--ring");
-                case "-v", "--verbose" -> verbose = true;
+                case "-v", "--verbose" -> Log.verbose = true;
                 case "-h", "--help" -> answer = USAGE;
                 case "-V", "--version" -> answer = "signals " + Signals.VERSION + "\n";
                 default -> throw Failure.usage(option, "no such option; --help lists them");
@@ -392,7 +391,6 @@ final class Event {
     final byte[] bytes; // of records, one after the other
     private final ByteBuffer fields; // the same
     int at;      // where this one stands
-    long sent;   // CLOCK_MONOTONIC, ns
     long time;   // CLOCK_REALTIME, ns
     int signr, code; // of a whole one, as are the following
     boolean hasValue; // the code says that a union sigval came with it
@@ -408,9 +406,8 @@ final class Event {
 
     /** Takes out what differs from one record of a storm to the next, so that the rest can be compared. */
     void read(long clock) {
-        sent = i64(TIME);
+        time = i64(TIME) + clock;
         fields.putLong(at + TIME, 0);
-        time = sent + clock;
         signr = i32(SIGNR);
         code = i32(CODE);
         failed = i32(RESULT) < 0;
@@ -1615,7 +1612,7 @@ final class Tracer {
 
     /** The OOM killer sends first and marks its victim right after: it may be about to do so, and is waited for. */
     private boolean isVictim(Event killed) {
-        long sent = killed.sent, pid = killed.i32(Event.PID);
+        long sent = killed.time - clock, pid = killed.i32(Event.PID);
         long until = Math.min(sent, System.nanoTime()) + MARKED_WITHIN; // in a time namespace, sent may be far ahead
         while (true) {
             boolean late = System.nanoTime() > until;
