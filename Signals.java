@@ -1661,6 +1661,7 @@ final class RingBuffer {
     // include/uapi/linux/bpf.h
     private static final int BPF_RINGBUF_BUSY_BIT = 1 << 31, BPF_RINGBUF_DISCARD_BIT = 1 << 30, BPF_RINGBUF_HDR_SZ = 8;
     private static final VarHandle POSITION = JAVA_LONG.varHandle(), HEADER = JAVA_INT.varHandle();
+    private static final int RECORDS_SIZE = 32 << 10;
 
     final int fd;
     private final MemorySegment consumerPage, producerPage, data;
@@ -1668,7 +1669,7 @@ final class RingBuffer {
     private long consumer; // everything before it has been copied
 
     /** Those copied last. One copy of many costs a fraction of many copies, and their room is free at once. */
-    final ByteBuffer records = Kernel.buffer(new byte[32 << 10]);
+    final ByteBuffer records = Kernel.buffer(new byte[RECORDS_SIZE]);
     private int next, end;
 
     RingBuffer(int fd, long size) {
@@ -1686,7 +1687,7 @@ final class RingBuffer {
         for (long left = left(); end < left && fits;) {
             int header = header(consumer + end & size - 1);
             if ((header & BPF_RINGBUF_BUSY_BIT) != 0) break;
-            fits = end + recordSize(header) <= records.capacity();
+            fits = end + recordSize(header) <= RECORDS_SIZE;
             if (fits) end += recordSize(header);
         }
         long start = consumer & size - 1;
@@ -1988,17 +1989,19 @@ final class Kernel {
         FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
         Linker.Option.captureCallState("errno"));
 
-    /** Each thread's own: errno, and then what an argument points to, one in a call. Paths are the longest. */
-    private static final ThreadLocal<MemorySegment> MEMORY =
-        ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(8 + 2 * PATH_MAX, 8));
+    /** For what an argument points to, one in a call: paths are the longest. */
+    private static final ThreadLocal<SegmentAllocator> POINTED = ThreadLocal.withInitial(
+        () -> SegmentAllocator.prefixAllocator(Arena.ofAuto().allocate(2 * PATH_MAX, 8)));
+    private static final ThreadLocal<MemorySegment> ERRNO_OF_CALL = ThreadLocal.withInitial(
+        () -> Arena.ofAuto().allocate(Linker.Option.captureStateLayout())); // which has just that
 
     static final long PAGE_SIZE = pageSize();
 
     /** A String, bytes or a struct of longs are passed by a pointer to them, which lasts as long as the call. */
     static long call(int number, Object... arguments) {
         long[] a = new long[6];
-        MemorySegment errno = MEMORY.get();
-        SegmentAllocator pointed = SegmentAllocator.prefixAllocator(errno.asSlice(8));
+        MemorySegment errno = ERRNO_OF_CALL.get();
+        SegmentAllocator pointed = POINTED.get();
         for (int i = 0; i < arguments.length; i++) {
             if (arguments[i] instanceof Number value) a[i] = value.longValue();
             if (arguments[i] instanceof MemorySegment memory) a[i] = memory.address();
