@@ -22,7 +22,7 @@
 //                   │                               │ an Event                              §2
 //                   │                          Json.encode (and Table.add for --print)      §3
 //                   │                               │ a line
-//                   └─▶ accept, read, drop    Backlog ─▶ Client.send ─▶ nc -U               §4
+//                   └─▶ accept, read, drop    Block ─▶ Client.send ─▶ nc -U                 §4
 //
 // §1 the program; §2 an event and what it means; §3 the line and the table; §4 the socket and its clients; §5 the way
 // into the kernel, and the ring buffer; §6 the object file and the kernel's types; §7 system calls.
@@ -30,7 +30,6 @@
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -63,9 +62,6 @@ public final class Signals {
             Options options = new Options(arguments);
             if (options.answer == null) new Signals(options).serve();
             else Output.OUT.print(options.answer);
-        } catch (InvalidPathException e) {
-            String hint = "no path in this locale's character set, see locale(1)";
-            Failure.tell(Failure.usage("--socket " + e.getInput(), hint));
         } catch (Throwable e) {
             Failure.tell(e);
         }
@@ -90,8 +86,7 @@ public final class Signals {
 
     private Signals(Options options) {
         this.options = options;
-        Log.verbose = options.verbose;
-        var library = CompletableFuture.runAsync(Library::load); // takes as long as attaching: 80 ms
+        var library = CompletableFuture.runAsync(Place::loadLibrary); // takes as long as attaching: 80 ms
         Log.info("loading and attaching to the ebpf program");
         tracer = new Tracer(options);
         library.join();
@@ -99,7 +94,7 @@ public final class Signals {
             server = new Server(options);
         }
         server.watch(tracer.ring.fd, Server.EPOLLIN, Server.EPOLL_CTL_ADD);
-        json = new Json(options.brief, tracer.processes, server.backlog);
+        json = new Json(options.brief, tracer.processes, server);
         Log.info("unix socket listening on " + options.socket);
         Log.info("awaiting for new connections");
         table = options.print ? new Table(tracer.processes) : null; // below these, where both go to one terminal
@@ -130,21 +125,15 @@ public final class Signals {
         int records = 0;
         for (Event event; (event = tracer.next()) != null; records++) tell(event);
         Flood flood = tracer.flood();
-        if (flood != null) {
-            server.makeRoom();
-            json.encode(flood);
-            if (table != null) table.add(flood);
-        }
+        if (flood != null) json.encode(flood);
+        if (flood != null && table != null) table.add(flood);
         server.flush();
         return records;
     }
 
     private void tell(Event event) {
         if (!isWanted(event)) return;
-        if (server.hasClients()) {
-            server.makeRoom();
-            json.encode(event);
-        }
+        if (server.hasClients()) json.encode(event);
         if (table != null) table.add(event);
     }
 
@@ -190,7 +179,7 @@ final class Options {
     final List<Who> to = new ArrayList<>(), from = new ArrayList<>(); // none: anybody
     Path socket = Path.of("/var/run/signals");
     String group, answer; // null: none; what to print instead of running, or null
-    boolean brief, print, fatal, failed, verbose;
+    boolean brief, print, fatal, failed;
     private final Deque<String> words;
     private final Set<String> given = new HashSet<>(); // options that have got their value
     private String attached; // what follows the option in its word: its value, or more short options
@@ -210,7 +199,7 @@ final class Options {
                 case "--group" -> group = value("--group");
                 case "--short" -> brief = true;
                 case "--ring" -> ring = size("--ring");
-                case "-v", "--verbose" -> verbose = true;
+                case "-v", "--verbose" -> Log.verbose = true;
                 case "-h", "--help" -> answer = USAGE;
                 case "-V", "--version" -> answer = "signals " + Signals.VERSION + "\n";
                 default -> throw Failure.usage(option, "no such option; --help lists them");
@@ -298,6 +287,8 @@ final class Failure extends RuntimeException {
         if (e.getCause() instanceof Failure) e = e.getCause(); // of a class that could not be initialized
         if (e instanceof OutOfMemoryError)
             e = new Failure("the JVM's memory", "ENOMEM", "give it more: java -Xmx32m is enough");
+        if (e instanceof InvalidPathException path)
+            e = usage("--socket " + path.getInput(), "no path in this locale's character set, see locale(1)");
         Signals.status = e instanceof Failure failure ? failure.status : 1;
         if (!(e instanceof Failure)) e.printStackTrace();
         else if (Signals.status == USAGE) Output.ERR.print("signals: " + e.getMessage() + "\n");
@@ -327,10 +318,9 @@ final class Output {
     static final Output OUT = new Output(STDOUT), ERR = new Output(STDERR);
 
     private final int fd;
-    private final BlockingQueue<Runnable> waiting = new ArrayBlockingQueue<>(1024);
     private final AtomicLong missing = new AtomicLong(); // lines that found it full, and not yet told
-    private final ThreadPoolExecutor writer = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, waiting,
-        (_, _) -> missing.incrementAndGet());
+    private final ThreadPoolExecutor writer = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS,
+        new ArrayBlockingQueue<>(1024), (_, _) -> missing.incrementAndGet());
     private volatile boolean broken;
 
     private Output(int fd) { this.fd = fd; }
@@ -338,7 +328,7 @@ final class Output {
     void print(String line) { writer.execute(() -> write(line)); }
 
     /** If it is, a line counts as missing. */
-    boolean isFull() { return waiting.remainingCapacity() == 0 && missing.incrementAndGet() > 0; }
+    boolean isFull() { return writer.getQueue().remainingCapacity() == 0 && missing.incrementAndGet() > 0; }
 
     private void write(String line) {
         long more = missing.getAndSet(0);
@@ -389,7 +379,6 @@ final class Event {
     static final int VALUE = at("value"), STATUS = VALUE, SYSCALL = VALUE, ARCH = VALUE + 4;
     static final int SI_PID = ADDR, SI_UID = ADDR + 4;
 
-    static final int COMM_SIZE = 16;
     private static final int SCHED_FIFO = 1, SCHED_RR = 2, SCHED_DEADLINE = 6; // include/uapi/linux/sched.h
 
     static final int BY_PIDFD = 3; // of the system calls that can fail, as signals.bpf.c counts them
@@ -400,8 +389,8 @@ final class Event {
     private static int who(String member) { return BpfObject.SIGNALS.types.offset("who", member); }
 
     final byte[] bytes; // of records, one after the other
+    private final ByteBuffer fields; // the same
     int at;      // where this one stands
-    long sent;   // CLOCK_MONOTONIC, ns
     long time;   // CLOCK_REALTIME, ns
     int signr, code; // of a whole one, as are the following
     boolean hasValue; // the code says that a union sigval came with it
@@ -409,18 +398,16 @@ final class Event {
     Cause cause;
     boolean failed; // it could not be sent: result is an errno, negated, and only who asked for what is known
     private boolean killsHaveInfo; // so this kernel is older than Linux 7.3
-    private final ByteBuffer fields;
 
-    Event(byte[] records) {
-        bytes = records;
-        fields = ByteBuffer.wrap(records).order(ByteOrder.nativeOrder());
+    Event(ByteBuffer records) {
+        fields = records;
+        bytes = records.array();
     }
 
     /** Takes out what differs from one record of a storm to the next, so that the rest can be compared. */
     void read(long clock) {
-        sent = i64(TIME);
+        time = i64(TIME) + clock;
         fields.putLong(at + TIME, 0);
-        time = sent + clock;
         signr = i32(SIGNR);
         code = i32(CODE);
         failed = i32(RESULT) < 0;
@@ -436,12 +423,7 @@ final class Event {
     int i32(int member) { return fields.getInt(at + member); }
     long i64(int member) { return fields.getLong(at + member); }
     boolean flag(int member) { return bytes[at + member] != 0; }
-
-    String name(int member) {
-        int start = at + member, end = start;
-        while (end < start + COMM_SIZE && bytes[end] != 0) end++;
-        return new String(bytes, start, end - start, UTF_8);
-    }
+    String name(int member) { return Kernel.string(bytes, at + member); } // the kernel ends each comm with a 0
 
     // Why it was sent, as far as the record proves it: README's CAUSES says what each answer rests on.
 
@@ -662,7 +644,8 @@ final class Processes {
     final Cgroups cgroups = new Cgroups();
     int changes; // of programs and titles: what was made of them before may be out of date
     private final Map<Integer, Process> known = new LinkedHashMap<>(1024, 0.75f, true); // the one used last is the last
-    private final boolean hasProc = Kernel.isInInitialPidNamespace(); // else it shows other ids, or other processes
+    /** In the initial pid namespace, PROC_PID_INIT_INO: elsewhere /proc has other ids, or other processes. */
+    final boolean hasProc = Kernel.link("/proc/self/ns/pid").equals("pid:[4026531836]");
     private long size;
 
     private Process put(int pid, int ppid, long start, String name, String cmdline) {
@@ -752,24 +735,22 @@ final class Processes {
         return put(pid, Integer.parseInt(fields[2]), began, name, cmdline);
     }
 
-    /** The parent of that id, if it is not a later process of the same id. */
-    Process parent(int ppid, Process child) {
-        Process parent = known.get(ppid);
-        return parent != null && parent.start <= child.start ? parent : null;
-    }
-
-    /** From the parent's parent up. */
-    List<Process> ancestors(Process parent) {
-        List<Process> ancestors = new ArrayList<>();
-        while (parent != null && ancestors.size() < DEPTH && (parent = parent(parent.ppid, parent)) != null)
-            ancestors.add(parent);
-        return ancestors;
+    /** From the parent of that id up, if any: each is older than its child, else it is a later process of that id. */
+    List<Process> above(Integer ppid, Process child) {
+        List<Process> above = new ArrayList<>();
+        Process each = known.get(ppid);
+        while (each != null && each.start <= child.start && above.size() <= DEPTH) {
+            above.add(each);
+            child = each;
+            each = known.get(each.ppid);
+        }
+        return above;
     }
 }
 
 /** One side of a signal: the target, or the sender. What is not known, or says nothing new, is null. */
 final class Party {
-    final Processes.Process is, parent; // the latter only if more than its name is known
+    final Processes.Process is;
     final int pid;
     final String comm;                  // of the thread
     String process, parentName, cgroup; // the process's name, if it is another than the thread's
@@ -780,7 +761,6 @@ final class Party {
     Party(Event event, int who, Processes processes) {
         pid = event.i32(who + Event.TGID);
         is = processes.of(pid, event.i64(who + Event.START));
-        parent = processes.parent(event.i32(who + Event.PPID), is);
         comm = event.name(who + Event.COMM);
         process = event.name(who + Event.PROCESS);
         if (process.equals(comm)) process = null;
@@ -797,13 +777,13 @@ final class Party {
     /** One of whom the record has just the id. */
     Party(Processes.Process process, Long uid, Processes processes) {
         is = process;
-        parent = processes.parent(is.ppid(), is);
         pid = is.pid();
         comm = is.name();
         this.uid = uid;
-        if (parent == null) return;
+        List<Processes.Process> above = processes.above(is.ppid(), is);
+        if (above.isEmpty()) return;
         ppid = is.ppid();
-        parentName = parent.name();
+        parentName = above.getFirst().name();
     }
 }
 
@@ -816,27 +796,23 @@ final class Json {
     static final int LINE_MAX =
         6 * (2 * Kernel.PATH_MAX + 3 * Processes.CMDLINE_MAX + Processes.DEPTH * Processes.ANCESTOR_MAX) + 4096;
 
-    /** A power of two: so many processes may take turns, before one of their texts is made anew. */
-    private static final int MEMOS = 64;
-
+    private static final int MEMOS = 64; // a power of two: so many processes may take turns before a text is made anew
     private static final byte[] PID = ascii("{\"pid\":"), SIGNR = ascii(",\"signr\":"), VALUE = ascii(",\"value\":");
     private static final byte[] END = ascii("}\n");
-
-    /** The end of a time in RFC 3339, with all nine digits of the nanoseconds: each line has its own here. */
-    static final String NANOSECONDS = "000000000Z";
+    static final String NANOSECONDS = "000000000Z"; // the end of a time in RFC 3339: each line has its own digits here
 
     private final boolean brief;
     private final StringBuilder draft = new StringBuilder();
     private final Processes processes;
-    private final Backlog backlog;
-    private Backlog.Block block; // where the line goes
+    private final Server server;
+    private Block block; // where the line goes
     private final Memo[] targets = new Memo[MEMOS], senders = new Memo[MEMOS]; // by the low bits of a thread's id
     private final Memo report = new Memo(Event.SENDER, Event.SIZE); // of whom the record has just the id
 
-    Json(boolean brief, Processes processes, Backlog backlog) {
+    Json(boolean brief, Processes processes, Server server) {
         this.brief = brief;
         this.processes = processes;
-        this.backlog = backlog;
+        this.server = server;
         Arrays.setAll(targets, i -> new Memo(0, Event.SENDER));
         Arrays.setAll(senders, i -> new Memo(Event.SENDER, Event.SIZE));
     }
@@ -845,14 +821,14 @@ final class Json {
     void encode(Flood flood) {
         draft.append("{\"dropped\":").append(flood.signals()).append(",\"most\":{");
         key("pid", flood.pid()).key("comm", flood.comm()).key("uid", flood.uid()).key("signr", flood.signr());
-        block = backlog.newest;
+        block = server.roomForLine();
         put(draft.append('}').toString().getBytes(UTF_8)).end();
         draft.setLength(0);
     }
 
     /** Writes the event's line. */
     void encode(Event event) {
-        block = backlog.newest;
+        block = server.roomForLine();
         if (brief && !event.failed) {
             put(PID).number(event.i32(Event.PID)).put(SIGNR).number(event.i32(Event.SIGNR)).end();
             return;
@@ -897,12 +873,13 @@ final class Json {
     /** Who sent it, whom a report is about, or who was running. */
     private void sender(Event event, Memo memo) {
         Party sender = processes.sender(event);
+        List<Processes.Process> above = processes.above(sender.ppid, sender.is);
         draft.append(event.cause.sent ? ",\"sender\":{" : ",\"context\":{");
         key("pid", sender.pid).key("tid", sender.tid).key("uid", sender.uid).key("loginuid", sender.loginuid);
         key("comm", sender.comm).key("process", sender.process).key("cmdline", sender.is.cmdline());
         key("ppid", sender.ppid).key("parent", sender.parentName);
-        if (sender.parent != null) key("parent_cmdline", sender.parent.cmdline());
-        if (sender.ppid != null) key("ancestors", processes.ancestors(sender.parent));
+        if (!above.isEmpty()) key("parent_cmdline", above.removeFirst().cmdline());
+        key("ancestors", above); // the rest of them
         key("nspid", sender.nspid).key("cgroup", sender.cgroup);
         draft.append('}');
         memo.keep(event, processes, draft);
@@ -920,7 +897,9 @@ final class Json {
         return this;
     }
 
-    private static String quote(Object text) { return '"' + Text.json(text.toString()) + '"'; }
+    private static String quote(Object text) {
+        return '"' + Text.harmless(text.toString().replace("\\", "\\\\").replace("\"", "\\\"")) + '"';
+    }
 
     /** As a string: to many readers, JSON's numbers are doubles. */
     static String hex(long address) { return "0x" + Long.toHexString(address); }
@@ -928,7 +907,8 @@ final class Json {
     static byte[] ascii(String text) { return text.getBytes(ISO_8859_1); }
 
     private Json put(byte[] bytes) {
-        block.put(bytes);
+        System.arraycopy(bytes, 0, block.text, block.size, bytes.length);
+        block.size += bytes.length;
         return this;
     }
 
@@ -1007,8 +987,6 @@ final class Text {
         + "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0]]");
 
     /** As in a JSON string: what would move a cursor, turn text around or stay unseen becomes \\uXXXX. */
-    static String json(String text) { return harmless(text.replace("\\", "\\\\").replace("\"", "\\\"")); }
-
     static String harmless(String text) {
         return UNSEEN.matcher(text).replaceAll(unseen -> unseen.group().chars()
             .mapToObj(unit -> "\\\\u" + HexFormat.of().toHexDigits((char) unit)).collect(Collectors.joining()));
@@ -1037,7 +1015,7 @@ final class Text {
 
 /** Paths of cgroups by their ids. An id is the inode number of the cgroup's folder, and is never used again. */
 final class Cgroups {
-    private static final int MOST = 8192, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
+    private static final long MOST = 8192, FILEID_KERNFS = 0xFE; // include/linux/exportfs.h
 
     /** Where cgroup v2 is: /sys/fs/cgroup, or beside v1 at a place such as /sys/fs/cgroup/unified; or nowhere. */
     private static final String MOUNT = Kernel.text("/proc/self/mountinfo").lines()
@@ -1078,10 +1056,11 @@ final class Cgroups {
 
     /** By the file handle that the id is: one look-up, where a walk would read every folder. */
     private String resolve(long id) {
-        int fd = Kernel.openByHandle(mountFd, FILEID_KERNFS, id);
+        long[] handle = {8 | FILEID_KERNFS << 32, id}; // struct file_handle: its size, its type, and so many bytes
+        long fd = Kernel.call(Kernel.OPEN_BY_HANDLE_AT, mountFd, handle, 0);
         if (fd < 0) return null; // ESTALE: it is gone; EPERM: we lack CAP_DAC_READ_SEARCH
         String folder = Kernel.link("/proc/self/fd/" + fd);
-        Kernel.close(fd);
+        Kernel.close((int) fd);
         return name(folder);
     }
 }
@@ -1097,7 +1076,7 @@ final class Table {
     private static final String[] REPORTS = // CLD_EXITED and the following
         {" exited ", " killed by ", " dumped core, ", " trapped by ", " stopped by ", " continued by "};
 
-    private final boolean terminal = Kernel.columns(Output.STDOUT) > 0;
+    private final boolean terminal = Kernel.columns() > 0;
     private final boolean colour = terminal && System.getenv().getOrDefault("NO_COLOR", "").isEmpty()
         && !"dumb".equals(System.getenv("TERM"));
     private final DateTimeFormatter clock = DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneOffset.UTC);
@@ -1128,12 +1107,11 @@ final class Table {
 
     /** {@code root < sh[9033] < cron[812]: kill -9 9205 ← sh nightly.sh}, as what anybody may claim stands last. */
     private String origin(Party sender) {
-        List<Processes.Process> above = processes.ancestors(sender.parent);
-        above.removeIf(each -> each.pid() == 1); // everybody's
-        if (sender.parent != null) above.addFirst(sender.parent);
         var origin = new StringBuilder(" " + users.getOrDefault("" + sender.uid, "" + sender.uid));
-        if (sender.parent == null && sender.ppid != null && sender.ppid > 0)
+        List<Processes.Process> above = processes.above(sender.ppid, sender.is);
+        if (above.isEmpty() && sender.ppid != null && sender.ppid > 0)
             origin.append(" < " + name(sender.parentName) + "[" + sender.ppid + "]");
+        above.removeIf(each -> each.pid() == 1 && each != above.getFirst()); // everybody's
         int most = columns() < WIDE ? 1 : terminal ? 2 : ANCESTORS; // the command lines want some room, too
         for (var each : above.subList(0, Math.min(most, above.size())))
             origin.append(" < " + name(each.name()) + "[" + each.pid() + "]");
@@ -1195,7 +1173,7 @@ final class Table {
         Output.OUT.print(colour && !style.isEmpty() ? style + line + PLAIN + "\n" : line + "\n");
     }
 
-    private int columns() { return terminal ? Kernel.columns(Output.STDOUT) : Integer.MAX_VALUE; }
+    private int columns() { return terminal ? Kernel.columns() : Integer.MAX_VALUE; }
 
     /** What this output's character set lacks is a question mark, of one column. */
     private static String shown(String text) { return new String(text.getBytes(Output.CHARSET), Output.CHARSET); }
@@ -1215,55 +1193,29 @@ final class Table {
 /** Where a line begins that no flood may hide: of a certain death, or else of another one or a stop. */
 record Vital(int at, boolean certain) { }
 
-/** The newest lines, in a ring of blocks that grows while a client needs it; then the oldest block is overwritten. */
-final class Backlog {
-    private static final int BLOCK_SIZE = 512 << 10;
+/** Some of the newest lines, in a ring of blocks. */
+final class Block {
+    private static final int SIZE = 512 << 10;
 
     /** 16 MiB in all, or a quarter of what the JVM may use. */
-    private static final long BLOCKS = Math.clamp(Runtime.getRuntime().maxMemory() / 4 / BLOCK_SIZE, 2, 32);
+    static final long MOST = Math.clamp(Runtime.getRuntime().maxMemory() / 4 / SIZE, 2, 32);
 
-    static final class Block {
-        final byte[] text = new byte[BLOCK_SIZE]; // whole lines
-        final List<Vital> vital = new ArrayList<>();
-        int size, lines;
-        Block next = this;
+    final byte[] text = new byte[SIZE]; // whole lines
+    final List<Vital> vital = new ArrayList<>();
+    int size, lines;
+    Block next = this;
 
-        void put(byte[] bytes) {
-            System.arraycopy(bytes, 0, text, size, bytes.length);
-            size += bytes.length;
-        }
+    boolean hasRoom() { return SIZE - size >= Json.LINE_MAX; }
 
-        /** Where the line ends that has a byte there. */
-        int lineEnd(int at) {
-            while (text[at] != '\n') at++;
-            return at + 1;
-        }
-    }
-
-    Block newest = new Block();
-    private int blocks = 1;
-
-    boolean hasRoom() { return newest.text.length - newest.size >= Json.LINE_MAX; }
-
-    /** Begins another block: a free one, a new one, or else the oldest, which its clients must leave. */
-    void advance(List<Client> clients) {
-        boolean needed = false;
-        for (Client client : clients) needed |= client.block == newest.next;
-        if (needed && blocks < BLOCKS) {
-            Block more = new Block();
-            more.next = newest.next;
-            newest.next = more;
-            blocks++;
-        } else if (needed) {
-            for (Client client : clients) client.leave(newest.next);
-        }
-        newest = newest.next;
-        clear();
+    /** Where the line ends that has a byte there. */
+    int lineEnd(int at) {
+        while (text[at] != '\n') at++;
+        return at + 1;
     }
 
     void clear() {
-        newest.size = newest.lines = 0;
-        newest.vital.clear();
+        size = lines = 0;
+        vital.clear();
     }
 }
 
@@ -1273,24 +1225,24 @@ final class Client {
 
     final int fd;
     boolean full;            // its socket takes no more for now
-    Backlog.Block block;     // the next byte to send is in this block,
+    Block block;             // the next byte to send is in this block,
     int offset;              // at this place
     private long lost;       // lines overwritten before they were sent, not yet told
     private final Deque<ByteBuffer> kept = new ArrayDeque<>(); // goes first: lines of blocks overwritten, {"lost":n}
     private int keptSize;    // bytes, about KEPT_MAX at most
     final AFUNIXSocketChannel channel;
 
-    Client(AFUNIXSocketChannel channel, Backlog backlog) throws IOException {
+    Client(AFUNIXSocketChannel channel, Block newest) throws IOException {
         this.channel = channel;
         channel.configureBlocking(false);
         fd = FileDescriptorCast.using(channel.getFileDescriptor()).as(Integer.class);
-        block = backlog.newest;
-        offset = block.size;
+        block = newest;
+        offset = newest.size;
     }
 
     /** Sends all there is, or as much as the socket takes. */
-    void send(Backlog backlog) throws IOException {
-        for (full = false; !full && !hasAll(backlog);) {
+    void send(Block newest) throws IOException {
+        for (full = false; !full && !hasAll(newest);) {
             if (!kept.isEmpty()) {
                 keptSize -= channel.write(kept.peek());
                 full = kept.peek().hasRemaining();
@@ -1308,12 +1260,12 @@ final class Client {
         }
     }
 
-    boolean hasAll(Backlog backlog) {
-        return block == backlog.newest && offset == block.size && lost == 0 && kept.isEmpty();
+    boolean hasAll(Block newest) {
+        return block == newest && offset == block.size && lost == 0 && kept.isEmpty();
     }
 
     /** Before a block is overwritten. Stops get just half the room of what is kept, as anybody can flood with them. */
-    void leave(Backlog.Block old) {
+    void leave(Block old) {
         if (block != old) return;
         int start = offset == 0 ? 0 : old.lineEnd(offset - 1);
         if (start > offset) keep(Arrays.copyOfRange(old.text, offset, start)); // the rest of a line begun
@@ -1342,18 +1294,18 @@ final class Client {
     }
 }
 
-/** The listening socket, its clients, and the place where this program sleeps. */
+/** The listening socket, its clients, the backlog of their lines, and the place where this program sleeps. */
 final class Server {
     static final int FOREVER = -1;
 
     // include/uapi/linux/eventpoll.h
     static final int EPOLLIN = 1, EPOLL_CTL_ADD = 1;
     private static final int EPOLLOUT = 4, EPOLLERR = 8, EPOLLHUP = 16, EPOLLET = 1 << 31, EPOLL_CTL_MOD = 3;
-    private static final int EPOLL_EVENT_SIZE = Kernel.AARCH64 ? 16 : 12, EPOLL_DATA = Kernel.AARCH64 ? 8 : 4;
-    private static final int EVENTS_MAX = 64; // at once
+    private static final int EPOLL_EVENT_SIZE = Kernel.AARCH64 ? 16 : 12, EPOLL_DATA = 8, EVENTS_MAX = 64; // at once
 
     final Place place;
-    final Backlog backlog = new Backlog();
+    private Block newest = new Block(); // in a ring that grows while a client needs it: then the oldest is overwritten
+    private int blocks = 1;
     private final List<Client> clients = new ArrayList<>();
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
     private final MemorySegment events = Arena.global().allocate(EVENTS_MAX * EPOLL_EVENT_SIZE, 8);
@@ -1368,10 +1320,27 @@ final class Server {
 
     boolean hasClients() { return !clients.isEmpty(); }
 
-    /** For a line more. */
-    void makeRoom() {
-        if (!backlog.hasRoom()) flush();
-        if (!backlog.hasRoom()) backlog.advance(clients);
+    /** The block where the next line goes. */
+    Block roomForLine() {
+        if (!newest.hasRoom()) flush();
+        if (!newest.hasRoom()) advance();
+        return newest;
+    }
+
+    /** Begins another block: a free one, a new one, or else the oldest, which its clients must leave. */
+    private void advance() {
+        boolean needed = false;
+        for (Client client : clients) needed |= client.block == newest.next;
+        if (needed && blocks < Block.MOST) {
+            Block more = new Block();
+            more.next = newest.next;
+            newest.next = more;
+            blocks++;
+        } else if (needed) {
+            for (Client client : clients) client.leave(newest.next);
+        }
+        newest = newest.next;
+        newest.clear();
     }
 
     /** Sends as much as the clients' sockets take. Once all have all, the same block serves again: it is warm. */
@@ -1380,10 +1349,10 @@ final class Server {
         for (int i = clients.size() - 1; i >= 0; i--) {
             Client client = clients.get(i);
             if (!client.full) attend(client, EPOLLOUT);
-            delivered &= client.hasAll(backlog);
+            delivered &= client.hasAll(newest);
         }
         if (!delivered) return;
-        backlog.clear();
+        newest.clear();
         for (int i = 0; i < clients.size(); i++) clients.get(i).offset = 0;
     }
 
@@ -1401,7 +1370,7 @@ final class Server {
 
     /** EPOLLET: each thing that is new, once. So those of which there is nothing new cost nothing. */
     void watch(int fd, int wanted, int operation) {
-        long[] event = {Integer.toUnsignedLong(EPOLLET | wanted) | (long) fd << 32, fd}; // data, on either machine
+        long[] event = {Integer.toUnsignedLong(EPOLLET | wanted), fd}; // at EPOLL_DATA, though on x86_64 data is at 4
         Kernel.check("epoll_ctl", Kernel.call(Kernel.EPOLL_CTL, epoll, operation, fd, event));
     }
 
@@ -1410,7 +1379,7 @@ final class Server {
         try {
             if ((ready & (EPOLLHUP | EPOLLERR)) != 0) throw new EOFException("closed by the client");
             if ((ready & EPOLLIN) != 0) client.channel.read(scratch.clear()); // of no interest; its end is none (nc -N)
-            if ((ready & EPOLLOUT) != 0) client.send(backlog);
+            if ((ready & EPOLLOUT) != 0) client.send(newest);
             // to one that has room, EPOLLOUT would be news with each line that it reads
             if (client.full != wasFull) watch(client.fd, client.full ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
         } catch (IOException e) {
@@ -1427,7 +1396,7 @@ final class Server {
             AFUNIXSocketChannel channel = place.listening.accept();
             calls = channel != null;
             if (!calls) return;
-            clients.add(new Client(channel, backlog));
+            clients.add(new Client(channel, newest));
             watch(clients.getLast().fd, EPOLLIN, EPOLL_CTL_ADD);
             Log.debug("client " + clients.getLast().fd + " connected");
         } catch (IOException e) {
@@ -1439,10 +1408,8 @@ final class Server {
     }
 }
 
-/**
- * The socket and its path. Only root and this user can change what stands there, and nobody can connect before
- * listen(2): by then mode and group are set. junixsocket's own bind() deletes files and sets mode 0666.
- */
+// The socket and its path. Only root and this user can change what stands there, and nobody can connect before
+// listen(2): by then mode and group are set. junixsocket's own bind() deletes files and sets mode 0666.
 final class Place {
     private static final int S_IFMT = 0170000, S_IFSOCK = 0140000, S_ISVTX = 01000, S_IWGRP_IWOTH = 022;
     private static final int AF_UNIX = 1, SOCK_STREAM_NONBLOCK = 1 | 04000, SUN_PATH_SIZE = 108, QUEUE = 128;
@@ -1454,6 +1421,20 @@ final class Place {
     private final String what;
     private final Path path;
     private Object inode; // of the socket at path
+
+    /** junixsocket's native library, loaded from memory: so no file of it ever stands where somebody could swap it. */
+    static void loadLibrary() {
+        String name = "/lib/" + System.getProperty("os.arch") + "-Linux-clang/jni/libjunixsocket-native-2.11.1.so";
+        String path = "/proc/self/fd/" + Kernel.check("memfd_create", Kernel.call(Kernel.MEMFD_CREATE, "", 0));
+        try {
+            Files.write(Path.of(path), Kernel.resource(name));
+            System.setProperty("org.newsclub.net.unix.library.override", path);
+            System.setProperty("org.newsclub.net.unix.library.override.force", "true");
+            AFUNIXServerSocketChannel.open().close();
+        } catch (IOException | LinkageError e) {
+            throw new Failure("junixsocket's native library", "" + e, "is vm.memfd_noexec 2?");
+        }
+    }
 
     Place(Path socket, String group) {
         what = "unix socket " + socket;
@@ -1470,8 +1451,7 @@ final class Place {
             bind();
             inode = stat(path, "fileKey");
             if (group != null) Files.setAttribute(path, "posix:group", members);
-            String mode = group == null ? "rw-------" : "rw-rw----";
-            Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(mode));
+            Files.setAttribute(path, "unix:mode", group == null ? 0600 : 0660);
             Kernel.check("listen", Kernel.call(Kernel.LISTEN, fd, QUEUE));
             Kernel.close(lock);
             listening = FileDescriptorCast.unsafeUsing(fd).as(AFUNIXServerSocketChannel.class);
@@ -1509,8 +1489,8 @@ final class Place {
     private void bind() throws IOException {
         byte[] name = ("" + path).getBytes(Output.CHARSET);
         if (name.length >= SUN_PATH_SIZE) throw new Failure(what, "ENAMETOOLONG", "a shorter path is needed");
-        byte[] address = ByteBuffer.allocate(2 + SUN_PATH_SIZE).order(ByteOrder.nativeOrder()) // struct sockaddr_un
-            .putShort((short) AF_UNIX).put(name).array();
+        byte[] address = new byte[2 + SUN_PATH_SIZE]; // struct sockaddr_un
+        Kernel.buffer(address).putShort((short) AF_UNIX).put(name);
         if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             if (((int) stat(path, "mode") & S_IFMT) != S_IFSOCK) throw new Failure(what, "EEXIST",
                 "what stands there is no socket: move it, or give another --socket PATH");
@@ -1537,22 +1517,6 @@ final class Place {
 
     private static Object stat(Path path, String attribute) throws IOException {
         return Files.getAttribute(path, "unix:" + attribute, LinkOption.NOFOLLOW_LINKS);
-    }
-}
-
-/** junixsocket's native library, loaded from memory: so no file of it ever stands where somebody could swap it. */
-final class Library {
-    static void load() {
-        String name = "/lib/" + System.getProperty("os.arch") + "-Linux-clang/jni/libjunixsocket-native-2.11.1.so";
-        String path = "/proc/self/fd/" + Kernel.check("memfd_create", Kernel.call(Kernel.MEMFD_CREATE, "", 0));
-        try {
-            Files.write(Path.of(path), Kernel.resource(name));
-            System.setProperty("org.newsclub.net.unix.library.override", path);
-            System.setProperty("org.newsclub.net.unix.library.override.force", "true");
-            AFUNIXServerSocketChannel.open().close();
-        } catch (IOException | LinkageError e) {
-            throw new Failure("junixsocket's native library", "" + e, "is vm.memfd_noexec 2?");
-        }
     }
 }
 
@@ -1594,13 +1558,13 @@ final class Tracer {
         ask(at("from_count"), at("from"), options.from);
         shared.set(JAVA_INT, at("fatal"), options.fatal ? 1 : 0);
         shared.set(JAVA_INT, at("brief"), brief ? 1 : 0);
-        shared.set(JAVA_INT, at("reader"), Kernel.isInInitialPidNamespace() ? (int) ProcessHandle.current().pid() : -1);
+        shared.set(JAVA_INT, at("reader"), processes.hasProc ? (int) ProcessHandle.current().pid() : -1);
 
         Btf kernel = Btf.ofKernel();
         Map<String, Integer> maps = Map.of(".maps", events, ".bss", bss);
         int types = kernel.typedef("btf_trace_signal_generate");
-        boolean typed = types != Bpf.UNTYPED && attach("on_signal", "signal_generate", types, kernel, maps);
-        if (!typed) attach("on_signal", "signal_generate", Bpf.UNTYPED, kernel, maps);
+        if (types == Bpf.UNTYPED || !attach("on_signal", "signal_generate", types, kernel, maps))
+            attach("on_signal", "signal_generate", Bpf.UNTYPED, kernel, maps);
         attach("on_mark_victim", "mark_victim", Bpf.UNTYPED, kernel, maps);
         attach("on_fork", "sched_process_fork", Bpf.UNTYPED, kernel, maps);
         attach("on_exec", "sched_process_exec", Bpf.UNTYPED, kernel, maps);
@@ -1615,7 +1579,7 @@ final class Tracer {
         shared.set(JAVA_INT, count, wanted.size());
         ByteBuffer structs = shared.asSlice(list).asByteBuffer().order(ByteOrder.nativeOrder()); // struct wanted
         for (Who who : wanted) {
-            byte[] name = Arrays.copyOf(who.name().getBytes(UTF_8), Event.COMM_SIZE - 1); // as much as the kernel keeps
+            byte[] name = Arrays.copyOf(who.name().getBytes(UTF_8), 15); // TASK_COMM_LEN - 1: what the kernel keeps
             structs.putLong(who.pid()).putLong(who.cgroup()).put(name).put((byte) 0);
         }
     }
@@ -1648,7 +1612,7 @@ final class Tracer {
 
     /** The OOM killer sends first and marks its victim right after: it may be about to do so, and is waited for. */
     private boolean isVictim(Event killed) {
-        long sent = killed.sent, pid = killed.i32(Event.PID);
+        long sent = killed.time - clock, pid = killed.i32(Event.PID);
         long until = Math.min(sent, System.nanoTime()) + MARKED_WITHIN; // in a time namespace, sent may be far ahead
         while (true) {
             boolean late = System.nanoTime() > until;
@@ -1697,6 +1661,7 @@ final class RingBuffer {
     // include/uapi/linux/bpf.h
     private static final int BPF_RINGBUF_BUSY_BIT = 1 << 31, BPF_RINGBUF_DISCARD_BIT = 1 << 30, BPF_RINGBUF_HDR_SZ = 8;
     private static final VarHandle POSITION = JAVA_LONG.varHandle(), HEADER = JAVA_INT.varHandle();
+    private static final int RECORDS_SIZE = 32 << 10;
 
     final int fd;
     private final MemorySegment consumerPage, producerPage, data;
@@ -1704,8 +1669,7 @@ final class RingBuffer {
     private long consumer; // everything before it has been copied
 
     /** Those copied last. One copy of many costs a fraction of many copies, and their room is free at once. */
-    final byte[] records = new byte[32 << 10];
-    private final ByteBuffer headers = ByteBuffer.wrap(records).order(ByteOrder.nativeOrder());
+    final ByteBuffer records = Kernel.buffer(new byte[RECORDS_SIZE]);
     private int next, end;
 
     RingBuffer(int fd, long size) {
@@ -1723,13 +1687,13 @@ final class RingBuffer {
         for (long left = left(); end < left && fits;) {
             int header = header(consumer + end & size - 1);
             if ((header & BPF_RINGBUF_BUSY_BIT) != 0) break;
-            fits = end + recordSize(header) <= records.length;
+            fits = end + recordSize(header) <= RECORDS_SIZE;
             if (fits) end += recordSize(header);
         }
         long start = consumer & size - 1;
         int unwrapped = (int) Math.min(end, size - start);
-        MemorySegment.copy(data, JAVA_BYTE, start, records, 0, unwrapped);
-        MemorySegment.copy(data, JAVA_BYTE, 0, records, unwrapped, end - unwrapped);
+        MemorySegment.copy(data, JAVA_BYTE, start, records.array(), 0, unwrapped);
+        MemorySegment.copy(data, JAVA_BYTE, 0, records.array(), unwrapped, end - unwrapped);
         consumer += end;
         POSITION.setRelease(consumerPage, 0L, consumer); // pairs with smp_load_acquire(&rb->consumer_pos)
         return !fits;
@@ -1746,7 +1710,7 @@ final class RingBuffer {
     /** Where the next of the records copied has its sample; -1 after the last. */
     int next() {
         while (next < end) {
-            int at = next, header = headers.getInt(at);
+            int at = next, header = records.getInt(at);
             next += recordSize(header);
             if ((header & BPF_RINGBUF_DISCARD_BIT) == 0) return at + BPF_RINGBUF_HDR_SZ; // else it was just a wake-up
         }
@@ -1767,24 +1731,21 @@ final class Bpf {
     private static final int INSN_SIZE = 8, ATTR_SIZE = 128, LOG_SIZE = 1 << 16;
     private static final int BPF_LOG_STATS = 4; // include/linux/bpf_verifier.h: also what is wrong, but no instructions
 
-    /** In place of a BTF id: a raw tracepoint, whose arguments are mere numbers to the prog. */
-    static final int UNTYPED = 0;
+    static final int UNTYPED = 0; // in place of a BTF id: a tracepoint whose arguments are mere numbers to the prog
 
     static int createMap(String name, int type, int keySize, int valueSize, int entries, int flags) {
         int map = call(BPF_MAP_CREATE, type, keySize, valueSize, entries, flags, 0, 0, name); // inner_map_fd, numa_node
         return check("BPF_MAP_CREATE " + name, map);
     }
 
-    /**
-     * A prog for the raw tracepoint whose arguments have the types of this BTF id: below zero if it is refused. One
-     * without types is to be accepted: after a refusal, the verifier's log is printed.
-     */
+    // A prog for the raw tracepoint whose arguments have the types of this BTF id: below zero if it is refused. One
+    // without types is to be accepted: after a refusal, the verifier's log is printed.
     static int load(String name, byte[] insns, int types) {
         boolean typed = types != UNTYPED;
         String what = "BPF_PROG_LOAD " + name + (typed ? " with types" : "");
         MemorySegment log = Arena.ofAuto().allocate(LOG_SIZE);
         int prog = call(BPF_PROG_LOAD, typed ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_RAW_TRACEPOINT,
-            insns.length / INSN_SIZE, insns, BpfObject.SIGNALS.bytes("license"), BPF_LOG_STATS, LOG_SIZE, log,
+            insns.length / INSN_SIZE, insns, BpfObject.SIGNALS.section("license"), BPF_LOG_STATS, LOG_SIZE, log,
             0, 0, name, 0, typed ? BPF_TRACE_RAW_TP : 0, // kern_version, prog_flags; prog_ifindex
             0, 0, 0L, 0, 0, 0L, 0, types); // prog_btf_fd to line_info_cnt
         if (prog < 0 && typed) Log.debug(what + ": " + Kernel.errnoName(-prog) + "; " + log.getString(0));
@@ -1832,48 +1793,41 @@ final class Bpf {
 
 /** signals.bpf.o as clang wrote it. Its CRC says that it belongs to this source, so nothing else is checked. */
 final class BpfObject {
-    /** Of its bytes: test/build sets it. */
-    private static final int CRC = 0x0b62d84d;
-
+    private static final int CRC = 0x0b62d84d; // of its bytes: test/build sets it
     private static final int SHDR_SIZE = 64, SYM_SIZE = 24; // linux/elf.h
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;
     private static final int BPF_CORE_FIELD_EXISTS = 2;
 
-    static final BpfObject SIGNALS = open("signals.bpf.o");
+    static final BpfObject SIGNALS = new BpfObject("signals.bpf.o");
 
-    private final Map<String, ByteBuffer> sections = new LinkedHashMap<>(); // in their order
+    private final Map<String, byte[]> sections = new LinkedHashMap<>(); // in their order
     final Btf types;
 
-    private static BpfObject open(String name) {
+    private BpfObject(String name) { // struct elf64_hdr, a struct elf64_shdr for each section
         byte[] bytes = Kernel.resource("/" + name);
         CRC32 crc = new CRC32();
         crc.update(bytes);
-        if ((int) crc.getValue() == CRC) return new BpfObject(bytes);
-        throw new Failure(name, "EBADMSG", "it is damaged, or of another version: test/build, or jbang cache clear");
-    }
-
-    private BpfObject(byte[] bytes) { // struct elf64_hdr, a struct elf64_shdr for each section
-        ByteBuffer file = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        String hint = "it is damaged, or of another version: test/build, or jbang cache clear";
+        if ((int) crc.getValue() != CRC) throw new Failure(name, "EBADMSG", hint);
+        ByteBuffer file = Kernel.buffer(bytes);
         int headers = (int) file.getLong(40), count = file.getShort(60);
-        ByteBuffer strings = section(file, headers + file.getShort(62) * SHDR_SIZE);
+        byte[] names = section(file, headers + file.getShort(62) * SHDR_SIZE);
         for (int at = headers; at < headers + count * SHDR_SIZE; at += SHDR_SIZE)
-            sections.put(Btf.string(strings, file.getInt(at)), section(file, at));
-        types = new Btf(bytes(".BTF"), ByteOrder.LITTLE_ENDIAN);
+            sections.put(Kernel.string(names, file.getInt(at)), section(file, at));
+        types = new Btf(section(".BTF"));
     }
 
-    private static ByteBuffer section(ByteBuffer file, int header) {
-        return file.slice((int) file.getLong(header + 24), (int) file.getLong(header + 32)).order(file.order());
+    private static byte[] section(ByteBuffer file, int header) {
+        int start = (int) file.getLong(header + 24), size = (int) file.getLong(header + 32);
+        return Arrays.copyOfRange(file.array(), start, start + size);
     }
 
-    byte[] bytes(String section) {
-        ByteBuffer bytes = sections.get(section);
-        return Arrays.copyOfRange(bytes.array(), bytes.arrayOffset(), bytes.arrayOffset() + bytes.capacity());
-    }
+    byte[] section(String name) { return sections.get(name); }
 
     /** A prog's instructions, with the file descriptors of these maps and the kernel's offsets of members. */
     byte[] relocate(String prog, Map<String, Integer> maps, Btf kernel) {
-        ByteBuffer insns = ByteBuffer.wrap(bytes(prog)).order(ByteOrder.LITTLE_ENDIAN);
-        relocateMaps(sections.get(".rel" + prog), insns, maps);
+        ByteBuffer insns = Kernel.buffer(section(prog).clone());
+        relocateMaps(Kernel.buffer(section(".rel" + prog)), insns, maps);
         relocateMembers(prog, insns, kernel);
         return insns.array();
     }
@@ -1881,9 +1835,10 @@ final class BpfObject {
     /** Each struct elf64_rel names an instruction that loads the address of a map, or of the memory in one. */
     private void relocateMaps(ByteBuffer relocations, ByteBuffer insns, Map<String, Integer> maps) {
         List<String> names = List.copyOf(sections.keySet());
-        for (relocations.rewind(); relocations.hasRemaining();) {
+        ByteBuffer symbols = Kernel.buffer(section(".symtab"));
+        while (relocations.hasRemaining()) {
             int insn = (int) relocations.getLong(), symbol = (int) (relocations.getLong() >>> 32) * SYM_SIZE;
-            String section = names.get(sections.get(".symtab").getShort(symbol + 6));
+            String section = names.get(symbols.getShort(symbol + 6));
             int kind = section.equals(".maps") ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
             insns.put(insn + 1, (byte) (insns.get(insn + 1) | kind << 4));
             insns.putInt(insn + 12, insns.getInt(insn + 4)); // the offset in that memory
@@ -1893,7 +1848,7 @@ final class BpfObject {
 
     /** CO-RE: each struct bpf_core_relo names an instruction that loads a member of a struct, or steps to it. */
     private void relocateMembers(String prog, ByteBuffer insns, Btf kernel) {
-        ByteBuffer ext = sections.get(".BTF.ext"); // struct btf_ext_header: core_relo_off, core_relo_len
+        ByteBuffer ext = Kernel.buffer(section(".BTF.ext")); // struct btf_ext_header: core_relo_off, core_relo_len
         int start = ext.getInt(4) + ext.getInt(24), end = start + ext.getInt(28);
         Set<String> optional = new HashSet<>(); // what the prog asks about before it reads it
         for (ext.position(start + 4); ext.position() < end;) { // struct btf_ext_info_sec: sec_name_off, num_info
@@ -1925,21 +1880,24 @@ final class Btf {
     private static final int[] MORE = {0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0};
     private static final int[] MORE_EACH = {0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12};
 
-    private final ByteBuffer types, strings;
+    private final byte[] all;
+    private final ByteBuffer types;
+    private final int strings; // where they begin
     private int[] starts = new int[1 << 12]; // of the types known so far, by number; number 0 is void
     private int known, next;
 
-    Btf(byte[] all, ByteOrder order) { // struct btf_header: hdr_len, type_off, type_len, str_off, str_len
-        ByteBuffer header = ByteBuffer.wrap(all).order(order);
+    Btf(byte[] all) { // struct btf_header: hdr_len, type_off, type_len, str_off, str_len
+        ByteBuffer header = Kernel.buffer(all);
         int start = header.getInt(4);
-        types = header.slice(start + header.getInt(8), header.getInt(12)).order(order);
-        strings = header.slice(start + header.getInt(16), header.getInt(20));
+        types = header.slice(start + header.getInt(8), header.getInt(12)).order(header.order());
+        this.all = all;
+        strings = start + header.getInt(16);
     }
 
     static Btf ofKernel() {
         String path = "/sys/kernel/btf/vmlinux";
         try {
-            return new Btf(Files.readAllBytes(Path.of(path)), ByteOrder.nativeOrder());
+            return new Btf(Files.readAllBytes(Path.of(path)));
         } catch (IOException e) {
             throw Failure.of(path, e, "needed: a kernel with CONFIG_DEBUG_INFO_BTF, a user who can read it");
         }
@@ -1966,13 +1924,7 @@ final class Btf {
     String memberName(int id, int index) { return string(word(id, 12 + 12 * index)); }
     private int memberOffset(int id, int index) { return (word(id, 20 + 12 * index) & 0xFFFFFF) / 8; }
 
-    String string(int offset) { return string(strings, offset); }
-
-    static String string(ByteBuffer strings, int offset) {
-        int end = offset;
-        while (strings.get(end) != 0) end++;
-        return new String(strings.array(), strings.arrayOffset() + offset, end - offset, ISO_8859_1);
-    }
+    String string(int offset) { return Kernel.string(all, strings + offset); }
 
     /** The number of the first type of that name from there on; 0 if there is none. */
     private int find(int kind, String name, int from) {
@@ -2013,10 +1965,10 @@ final class Kernel {
     // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
     static final int BIND = nr(49, 200), BPF = nr(321, 280), CONNECT = nr(42, 203), EPOLL_CREATE1 = nr(291, 20);
     static final int EPOLL_CTL = nr(233, 21), EPOLL_PWAIT = nr(281, 22), FLOCK = nr(73, 32);
-    static final int LISTEN = nr(50, 201), MEMFD_CREATE = nr(319, 279), SOCKET = nr(41, 198);
-    static final int WRITE = nr(1, 64);
+    static final int LISTEN = nr(50, 201), MEMFD_CREATE = nr(319, 279), OPEN_BY_HANDLE_AT = nr(304, 265);
+    static final int SOCKET = nr(41, 198), WRITE = nr(1, 64);
     private static final int CLOSE = nr(3, 57), IOCTL = nr(16, 29), MMAP = nr(9, 222), MPROTECT = nr(10, 226);
-    private static final int OPEN_BY_HANDLE_AT = nr(304, 265), OPENAT = nr(257, 56), PRLIMIT64 = nr(302, 261);
+    private static final int OPENAT = nr(257, 56), PRLIMIT64 = nr(302, 261);
 
     private static int nr(int x86_64, int aarch64) { return AARCH64 ? aarch64 : x86_64; }
 
@@ -2074,6 +2026,16 @@ final class Kernel {
         return errno <= ERRNO.length ? ERRNO[errno - 1] : errno == EADDRINUSE ? "EADDRINUSE" : "errno " + errno;
     }
 
+    /** Both kinds of machine have the byte order of the object. */
+    static ByteBuffer buffer(byte[] bytes) { return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN); }
+
+    /** As in C: up to a byte of 0. */
+    static String string(byte[] bytes, int start) {
+        int end = start;
+        while (bytes[end] != 0) end++;
+        return new String(bytes, start, end - start, UTF_8);
+    }
+
     static void close(int fd) { call(CLOSE, fd); }
 
     static MemorySegment mmap(int fd, long offset, long size, boolean writable) {
@@ -2083,21 +2045,11 @@ final class Kernel {
 
     static int open(String path) { return (int) call(OPENAT, AT_FDCWD, path, 0); }
 
-    /** Opens what a struct file_handle of eight bytes stands for. */
-    static int openByHandle(int mountFd, int type, long handle) {
-        return (int) call(OPEN_BY_HANDLE_AT, mountFd, new long[] {8 | (long) type << 32, handle}, 0);
-    }
-
-    /** The width of a terminal; 0 if it has none, or is none. */
-    static int columns(int fd) {
+    /** The width of the terminal that standard output is; 0 if it has none, or is none. */
+    static int columns() {
         MemorySegment size = Arena.ofAuto().allocate(8, 8); // struct winsize { unsigned short ws_row, ws_col, … }
-        call(IOCTL, fd, TIOCGWINSZ, size);
-        return size.get(JAVA_SHORT, 2) & 0xFFFF;
-    }
-
-    /** In another pid namespace, our own pid is not the one that a prog sees. */
-    static boolean isInInitialPidNamespace() {
-        return link("/proc/self/ns/pid").equals("pid:[4026531836]"); // PROC_PID_INIT_INO
+        call(IOCTL, Output.STDOUT, TIOCGWINSZ, size);
+        return size.get(JAVA_INT, 0) >>> 16;
     }
 
     /** What the kernel would forbid without saying why, or crash of. */
