@@ -240,6 +240,11 @@ sleeper() { # sleeper [ARGUMENT]...: $target, for $nap seconds; what env is to d
 child() { "$@" & target=$!; ended $target; } # child COMMAND...: from its start to its end
 killed() { sleeper; env kill "-$1" $target; ended $target; } 2> /dev/null # killed SIGNAL: by a process of its own
 over() { ! kill -0 "$1" 2> /dev/null; } # over PID
+zombie() { # $target, a child of $parent, which awaits none
+    stays sh -c 'until grep -qx sleep /proc/$$/comm; do :; done & echo child=$!; exec sleep 100'
+    parent=$target target=$(value child)
+    await grep -q '^State:[[:space:]]*Z' "/proc/$target/status"
+}
 trace() { # strace, $tracer, traces $target
     strace -qq -o "$dir/strace" -p $target & tracer=$!
     await grep -q "TracerPid:[[:space:]]*$tracer" /proc/$target/status
