@@ -207,6 +207,10 @@ no() { check counts 0 "$1"; } # no CONDITION: no line fulfils it
 line() { # line CONDITION: some line fulfils it, or will
     await has "$1" || fail "lines were: $(told '.code != "CLD_EXITED"' | tail -n 5; cat "$dir/jq")"
 }
+gets() { line ".pid == \$target and .signal == \"SIG$1\" and ($2)"; } # gets SIGNAL CONDITION: $target, in such a line
+reported() { # reported STATUS CONDITION: the end of $target, to this shell
+    line ".pid == \$me and .cause == \"child\" and .status == $1 and .sender.pid == \$target and ($2)"
+}
 shows() { # shows PATTERN [FILE]: a row of the table, or of that file, does, or will; PID and TID are what sender said
     local pattern=${1//PID/$(value pid)} file=$dir/${2:-stdout}
     await grep -qsE -e "${pattern//TID/$(value tid)}" "$file" || fail "rows were: $(tail -n 5 "$file")"
@@ -240,6 +244,12 @@ sleeper() { # sleeper [ARGUMENT]...: $target, for $nap seconds; what env is to d
 child() { "$@" & target=$!; ended $target; } # child COMMAND...: from its start to its end
 killed() { sleeper; env kill "-$1" $target; ended $target; } 2> /dev/null # killed SIGNAL: by a process of its own
 over() { ! kill -0 "$1" 2> /dev/null; } # over PID
+zombie() { # $target, a child of $parent, which awaits none
+    stays sh -c 'until grep -qx sleep /proc/$$/comm; do :; done & echo child=$!; exec sleep 100'
+    parent=$target target=$(value child)
+    is Z
+}
+is() { await grep -q "^State:[[:space:]]*$1" "/proc/$target/status"; } # is STATE: $target is in it, or will be
 trace() { # strace, $tracer, traces $target
     strace -qq -o "$dir/strace" -p $target & tracer=$!
     await grep -q "TracerPid:[[:space:]]*$tracer" /proc/$target/status

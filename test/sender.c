@@ -71,27 +71,22 @@ static void heed_term(void) { // in connect(2), too: signal(3) would have that g
 
 // Signals
 
-static void queue_to(pid_t pid, int signr, int number, long count) {
-	union sigval value = {.sival_ptr = NULL}; // all of it, as all of it is told
-	for (value.sival_int = number; count > 0; count--, value.sival_int++)
-		must(!sigqueue(pid, signr, value), "sigqueue");
+static void queue_to(pid_t pid, int signr, int code, int value) { // as sigqueue(3) does, which takes no code
+	siginfo_t info = {.si_code = code};
+	info.si_pid = getpid(), info.si_value.sival_int = value;
+	must(!syscall(SYS_rt_sigqueueinfo, pid, signr, &info), "rt_sigqueueinfo");
 }
-WAY(queue, "PID SIGNR VALUE [COUNT]: sigqueue, with values that count up") {
-	queue_to(number(0), number(1), number(2), count > 3 ? number(3) : 1);
+WAY(queue, "PID SIGNR VALUE [CODE]: sigqueue") {
+	queue_to(number(0), number(1), count > 3 ? number(3) : SI_QUEUE, number(2));
 }
-WAY(values, "VALUE [COUNT]: the same with signal 34, to itself, who ignores it") {
+WAY(values, "VALUE [COUNT]: the same with signal 34, to itself, who ignores it, with values that count up") {
 	ignore(34);
-	queue_to(getpid(), 34, number(0), count > 1 ? number(1) : 1);
+	for (long i = 0; i == 0 || i < number(1); i++) queue_to(getpid(), 34, SI_QUEUE, number(0) + i);
 }
-WAY(coded, "PID SIGNR CODE: rt_sigqueueinfo") {
-	siginfo_t info = {.si_signo = number(1), .si_code = number(2)};
-	must(!syscall(SYS_rt_sigqueueinfo, number(0), number(1), &info), "rt_sigqueueinfo");
-}
-WAY(raise, "SIGNR: which it ignores") { ignore(number(0)); raise(number(0)); }
-WAY(named, "NAME: calls itself that, then sends itself SIGUSR1") {
-	prctl(PR_SET_NAME, text(0));
-	ignore(SIGUSR1);
-	kill(getpid(), SIGUSR1);
+WAY(raise, "SIGNR [NAME]: which it ignores, and is called that") {
+	if (count > 1) prctl(PR_SET_NAME, text(1));
+	ignore(number(0));
+	raise(number(0));
 }
 WAY(thread, "SIGNR: as pthread_kill(3) does, to a second thread that ignores it") {
 	in_thread(wait_in_thread);
@@ -204,18 +199,6 @@ WAY(vforks, "COMMAND...") {
 	say("child", child);
 	waitpid(child, NULL, 0);
 }
-WAY(adopts, "a zombie") {
-	siginfo_t info;
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	say_pid();
-	if (!fork()) {
-		pid_t zombie = fork();
-		if (!zombie) _exit(7);
-		say("zombie", zombie);
-		_exit(waitid(P_PID, zombie, &info, WEXITED | WNOWAIT));
-	}
-	while (wait(NULL) > 0);
-}
 
 static void *exec_in_thread(void *unused) { execvp(text(0), words); return unused; }
 WAY(thread_execs, "COMMAND...: by a second thread") { say_pid(); in_thread(exec_in_thread); rest(); }
@@ -262,36 +245,19 @@ WAY(execs, "COUNT: becomes itself that many times, while a timer sends SIGALRM")
 
 WAY(floods, "SIGNR: until SIGTERM") { // itself, for SIGKILL its zombie, for SIGSTOP a child that it continues each time
 	int signr = number(0);
-	pid_t target = signr == SIGKILL || signr == SIGSTOP ? fork() : getpid();
-	if (!target && signr == SIGKILL)
-		_exit(0);
-	if (!target)
-		for (prctl(PR_SET_PDEATHSIG, SIGKILL);;) getppid();
+	pid_t target = signr == SIGKILL || signr == SIGSTOP ? child_that(rest) : getpid();
 	signal(SIGUSR1, SIG_IGN);
 	heed_term();
 	for (say_pid(); !stopped;) {
 		kill(target, signr);
-		if (signr == SIGSTOP)
-			kill(target, SIGCONT);
-	}
-}
-
-WAY(kills, "COUNT: children of its own, one after the other") {
-	say_pid();
-	for (long i = number(0); i > 0; i--) {
-		pid_t child = fork();
-		if (!child)
-			rest();
-		kill(child, SIGKILL);
-		waitpid(child, NULL, 0);
+		if (signr == SIGSTOP) kill(target, SIGCONT);
 	}
 }
 
 WAY(fails, "to send what it can't, in each way that there is; the last as a 32-bit program") {
 	siginfo_t info = {.si_code = SI_QUEUE};
 	pid_t gone = fork();
-	if (!gone)
-		_exit(0);
+	if (!gone) _exit(0);
 	int pidfd = syscall(SYS_pidfd_open, gone, 0);
 	waitpid(gone, NULL, 0);
 	say_pid(), say("gone", gone);
@@ -323,11 +289,11 @@ WAY(turns, "PATH COUNT: each signal only when the line of the one before has com
 	struct pollfd fd = {.fd = client(0), .events = POLLIN};
 	FILE *lines = fdopen(fd.fd, "r");
 	signal(34, SIG_IGN);
-	while (poll(&fd, 1, 10) == 0) queue_to(getpid(), 34, -1, 1); // until it is accepted
+	while (poll(&fd, 1, 10) == 0) queue_to(getpid(), 34, SI_QUEUE, -1); // until it is accepted
 	for (int i = 0; i < number(1); i++) {
 		snprintf(want, sizeof want, "\"value\":%d,", i);
 		alarm(30);
-		queue_to(getpid(), 34, i, 1);
+		queue_to(getpid(), 34, SI_QUEUE, i);
 		do must(fgets(line, sizeof line, lines) != NULL, "fgets"); while (!strstr(line, want));
 		if (i % 3) usleep(rand() % 1000);
 	}
