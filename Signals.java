@@ -44,10 +44,10 @@ import org.newsclub.net.unix.FileDescriptorCast;
 public final class Signals {
     static final String VERSION = "0.2.0";
 
-    // Woken again so soon, the reader looks at the ring this often by itself, while each look finds so many records: a
+    // Woken so soon after it fell asleep, the reader polls the ring instead, while each poll finds so many records: a
     // wake-up costs the sender of a signal ten times what the prog does.
-    private static final long SOON = 500_000; // ns
-    private static final int LINGER = 1, HOT = 8; // ms: also the most that it delays a line; records
+    private static final long SOON = 125_000, LINGER = 500_000; // ns; between polls, the most that a line is delayed
+    private static final int HOT = 4; // records
 
     static volatile int status;   // the exit status
     private static Server server; // its file is to be removed at the end, however that comes
@@ -110,7 +110,8 @@ public final class Signals {
             if (lingered) hot = records >= HOT;
             lingered = hot && !more;
             if (more || hot) {
-                server.poll(more ? 0 : LINGER);
+                if (!more) LockSupport.parkNanos(LINGER);
+                server.poll(0);
                 continue;
             }
             long asleep = System.nanoTime();
@@ -143,7 +144,7 @@ public final class Signals {
         if (!event.failed || options.to.isEmpty()) return true;
         Party target = tracer.processes.target(event);
         return options.to.stream().anyMatch(who -> who.pid() == target.pid && target.pid != 0
-            || who.name().equals(target.comm));
+            || !who.name().isEmpty() && who.name().equals(target.comm));
     }
 }
 
@@ -318,7 +319,7 @@ final class Output {
     static final Output OUT = new Output(STDOUT), ERR = new Output(STDERR);
 
     private final int fd;
-    private final AtomicLong missing = new AtomicLong(); // lines that found it full, and not yet told
+    private final AtomicLong missing = new AtomicLong(); // lines dropped as the queue was full, not yet told
     private final ThreadPoolExecutor writer = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS,
         new ArrayBlockingQueue<>(1024), (_, _) -> missing.incrementAndGet());
     private volatile boolean broken;
@@ -327,8 +328,8 @@ final class Output {
 
     void print(String line) { writer.execute(() -> write(line)); }
 
-    /** If it is, a line counts as missing. */
-    boolean isFull() { return writer.getQueue().remainingCapacity() == 0 && missing.incrementAndGet() > 0; }
+    /** If the queue is full: then the line counts as missing. */
+    boolean dropsLine() { return writer.getQueue().remainingCapacity() == 0 && missing.incrementAndGet() > 0; }
 
     private void write(String line) {
         long more = missing.getAndSet(0);
@@ -346,11 +347,11 @@ final class Output {
     /** A reader that has seen enough, as head(1) has, is no error. */
     private void exit(int errno) {
         if (errno != Kernel.EPIPE) Failure.tell(new Failure("standard output", Kernel.errnoName(errno), ""));
-        broken = true; // by now finish() may wait for that
+        broken = true; // finish() must not wait for this thread
         System.exit(Signals.status);
     }
 
-    /** Gives what waits a moment to get out. */
+    /** Waits for the queue to empty, up to 2 s. */
     void finish() {
         writer.shutdown();
         for (int ms = 0; ms < 2000 && !broken && !writer.isTerminated(); ms++) LockSupport.parkNanos(1_000_000);
@@ -397,14 +398,14 @@ final class Event {
     long value;
     Cause cause;
     boolean failed; // it could not be sent: result is an errno, negated, and only who asked for what is known
-    private boolean killsHaveInfo; // so this kernel is older than Linux 7.3
+    private boolean killsHaveInfo; // kill(2) comes with a siginfo, as before Linux 7.3
 
     Event(ByteBuffer records) {
         fields = records;
         bytes = records.array();
     }
 
-    /** Takes out what differs from one record of a storm to the next, so that the rest can be compared. */
+    /** Reads it, and clears what differs with each signal, time and value, so that a Memo can compare the rest. */
     void read(long clock) {
         time = i64(TIME) + clock;
         fields.putLong(at + TIME, 0);
@@ -498,7 +499,7 @@ final class Event {
     /** Of a child. One to the sender's own process is forged, with rt_sigqueueinfo(2). */
     private boolean isReport() { return cause == Cause.CHILD && i32(TARGET + TGID) != i32(SENDER + TGID); }
 
-    /** The process that a report is about where the running task is another: its tracer, or its parent that exits. */
+    /** The child that a report is about, if another task runs: its tracer, or its parent that exits. Else 0. */
     int reportedPid() {
         if (!isReport() || i32(SI_PID) == i32(SENDER + TGID) || i32(SI_PID) == i32(SENDER + TID)) return 0;
         return i32(TARGET + NSPID) == i32(TARGET + TGID) ? i32(SI_PID) : 0; // else it is an id in another namespace
@@ -642,8 +643,8 @@ final class Processes {
     }
 
     final Cgroups cgroups = new Cgroups();
-    int changes; // of programs and titles: what was made of them before may be out of date
-    private final Map<Integer, Process> known = new LinkedHashMap<>(1024, 0.75f, true); // the one used last is the last
+    int changes; // counts new programs and titles: a Memo made before may be out of date
+    private final Map<Integer, Process> known = new LinkedHashMap<>(1024, 0.75f, true); // the oldest use first
     /** In the initial pid namespace, PROC_PID_INIT_INO: elsewhere /proc has other ids, or other processes. */
     final boolean hasProc = Kernel.link("/proc/self/ns/pid").equals("pid:[4026531836]");
     private long size;
@@ -710,14 +711,14 @@ final class Processes {
         if (event.code == Event.BY_PIDFD) {
             String path = "/proc/" + sender + "/fdinfo/" + pid; // any file descriptor: it may have megabytes
             String info = hasProc ? new String(Kernel.bytes(path, 4096), ISO_8859_1) : "";
-            pid = info.lines().filter(line -> line.startsWith("Pid:"))
-                .mapToInt(line -> Integer.parseInt(line.substring(4).strip())).findAny().orElse(-1);
+            pid = info.lines().filter(line -> line.matches("Pid:\t[0-9]{1,7}"))
+                .mapToInt(line -> Integer.parseInt(line.substring(5))).findAny().orElse(-1);
         }
         boolean isOurs = pid > 0 && event.i32(Event.SENDER + Event.NSPID) == sender; // else it means another process
         return isOurs ? of(pid, -1) : unknown(pid, 0);
     }
 
-    /** Reads /proc, if it has a process of that id and start still; any, where start is below zero. What is known. */
+    /** Reads /proc, if it still has the process of that start (below zero: any); what is known of it, or null. */
     private Process look(int pid, long start) {
         String stat = hasProc ? Kernel.text("/proc/" + pid + "/stat") : "";
         String[] fields = stat.substring(stat.lastIndexOf(')') + 1).split(" "); // "", state, ppid, … starttime
@@ -796,7 +797,7 @@ final class Json {
     static final int LINE_MAX =
         6 * (2 * Kernel.PATH_MAX + 3 * Processes.CMDLINE_MAX + Processes.DEPTH * Processes.ANCESTOR_MAX) + 4096;
 
-    private static final int MEMOS = 64; // a power of two: so many processes may take turns before a text is made anew
+    private static final int MEMOS = 64; // a power of two: texts that are kept, for either side
     private static final byte[] PID = ascii("{\"pid\":"), SIGNR = ascii(",\"signr\":"), VALUE = ascii(",\"value\":");
     private static final byte[] END = ascii("}\n");
     static final String NANOSECONDS = "000000000Z"; // the end of a time in RFC 3339: each line has its own digits here
@@ -806,8 +807,8 @@ final class Json {
     private final Processes processes;
     private final Server server;
     private Block block; // where the line goes
-    private final Memo[] targets = new Memo[MEMOS], senders = new Memo[MEMOS]; // by the low bits of a thread's id
-    private final Memo report = new Memo(Event.SENDER, Event.SIZE); // of whom the record has just the id
+    private final Memo[] targets = new Memo[MEMOS], senders = new Memo[MEMOS]; // each thread has its place, by its id
+    private final Memo report = new Memo(Event.SENDER, Event.SIZE); // of reportedPid(), never used again
 
     Json(boolean brief, Processes processes, Server server) {
         this.brief = brief;
@@ -925,7 +926,7 @@ final class Json {
         return this;
     }
 
-    /** Writes that many, which end there: two at a time, and by a multiplication, as C1 has no such trick. */
+    /** Writes so many digits, up to that place: two at a time, multiplying, as C1 divides slowly. */
     private void digits(int end, int n, int length) {
         byte[] text = block.text;
         for (int at = end - 2; at >= end - length; at -= 2) {
@@ -947,9 +948,9 @@ final class Memo {
     private final byte[] part;
     private Cause cause;
     private int changes;
-    long second;            // the text is used again just in that one, ns since the epoch
+    long second;            // the one that the text has, ns since the epoch
     byte[] text;
-    boolean vital;          // of a target's: no flood may hide its line
+    boolean vital;          // of a target's: its line must survive a flood
     int timeEnd;            // where the nanoseconds end in it
 
     Memo(int from, int to) {
@@ -1032,22 +1033,28 @@ final class Cgroups {
 
     /** Of the cgroup at that path, which may begin with where they are mounted. */
     static long id(String path, String what) {
+        File folder = new File(path.startsWith(MOUNT) ? path : MOUNT + path);
         try {
-            return (long) Files.getAttribute(Path.of(path.startsWith(MOUNT) ? path : MOUNT + path), "unix:ino");
+            if (MOUNT.isEmpty() || !folder.isDirectory()) throw new NoSuchFileException(path);
+            return (long) Files.getAttribute(folder.toPath(), "unix:ino");
         } catch (IOException | InvalidPathException e) {
             throw new Failure(what, "ENOENT", "there is no such cgroup; systemd-cgls lists them");
         }
     }
 
-    /** Those that there are: most are told of when they have gone, with all that was in them. */
+    /** Learns all that exist: when most signals are told of, their cgroup is gone. */
     void scan() {
-        if (MOUNT.isEmpty()) return; // as a path, that is the current folder
-        try (var folders = Files.find(Path.of(MOUNT), Integer.MAX_VALUE, (_, file) -> file.isDirectory())) {
-            for (Path folder : (Iterable<Path>) folders::iterator)
-                paths.put((long) Files.getAttribute(folder, "unix:ino"), name("" + folder));
-        } catch (IOException | UncheckedIOException e) {
-            Log.debug("cgroups: " + e); // some went while they were read
+        if (!MOUNT.isEmpty()) scan(new File(MOUNT)); // as a path, that would be the current folder
+    }
+
+    private void scan(File folder) {
+        try {
+            paths.put((long) Files.getAttribute(folder.toPath(), "unix:ino"), name("" + folder));
+        } catch (IOException e) {
+            return; // it has gone since
         }
+        File[] below = folder.listFiles(File::isDirectory);
+        if (below != null) for (File each : below) scan(each);
     }
 
     private String name(String folder) {
@@ -1095,7 +1102,7 @@ final class Table {
     }
 
     void add(Event event) {
-        if (Output.OUT.isFull()) return;
+        if (Output.OUT.dropsLine()) return;
         Party target = processes.target(event), sender = processes.sender(event);
         boolean sent = event.cause.sent, fatal = event.isFatal();
         String thread = target.tid == null || target.tid == target.pid ? "" : "/" + target.tid;
@@ -1146,7 +1153,7 @@ final class Table {
         String shown = event.cause.shown;
         return switch (event.cause) {
             case TKILL -> event.isForRunningThread() ? "raise" : shown;
-            case QUEUE -> event.failed ? shown : shown + " " + event.value;
+            case QUEUE -> event.hasValue ? shown + " " + event.value : shown;
             case CHILD -> shown + REPORTS[code - 1]
                 + (code == Signal.CLD_EXITED ? "" + status : Signal.shortName(status));
             case FAULT -> code == Signal.SI_KERNEL ? shown : shown + " at " + Json.hex(event.i64(Event.ADDR));
@@ -1175,10 +1182,10 @@ final class Table {
 
     private int columns() { return terminal ? Kernel.columns() : Integer.MAX_VALUE; }
 
-    /** What this output's character set lacks is a question mark, of one column. */
+    /** What the character set lacks becomes a question mark, one column wide. */
     private static String shown(String text) { return new String(text.getBytes(Output.CHARSET), Output.CHARSET); }
 
-    /** Cuts the name, and not the ids in brackets behind it, and first what follows these. */
+    /** First drops what follows the last id, then cuts the name; never an id. */
     private static String fit(String cell, int room) {
         if (cell.contains("]") && Text.columns(cell) > room) cell = cell.substring(0, cell.lastIndexOf(']') + 1);
         int ids = cell.endsWith("]") ? cell.lastIndexOf('[') : cell.length();
@@ -1190,7 +1197,7 @@ final class Table {
 // Every line is written once, into the backlog; each client walks through the backlog at its own pace. One that falls
 // too far behind misses whole lines, and reads how many.
 
-/** Where a line begins that no flood may hide: of a certain death, or else of another one or a stop. */
+/** Where a line begins that no flood may hide: of a certain death; or of another death, or a stop. */
 record Vital(int at, boolean certain) { }
 
 /** Some of the newest lines, in a ring of blocks. */
@@ -1207,10 +1214,15 @@ final class Block {
 
     boolean hasRoom() { return SIZE - size >= Json.LINE_MAX; }
 
-    /** Where the line ends that has a byte there. */
+    /** The end of the line that this byte belongs to. */
     int lineEnd(int at) {
         while (text[at] != '\n') at++;
         return at + 1;
+    }
+
+    /** Copies of the vital lines, for all clients that have not read them. */
+    List<byte[]> vitalLines() {
+        return vital.stream().map(line -> Arrays.copyOfRange(text, line.at(), lineEnd(line.at()))).toList();
     }
 
     void clear() {
@@ -1264,16 +1276,17 @@ final class Client {
         return block == newest && offset == block.size && lost == 0 && kept.isEmpty();
     }
 
-    /** Before a block is overwritten. Stops get just half the room of what is kept, as anybody can flood with them. */
-    void leave(Block old) {
+    /** Before a block is overwritten. Of what is kept, lines that anybody can flood with, such as stops, get half. */
+    void leave(Block old, List<byte[]> vital) {
         if (block != old) return;
         int start = offset == 0 ? 0 : old.lineEnd(offset - 1);
         if (start > offset) keep(Arrays.copyOfRange(old.text, offset, start)); // the rest of a line begun
         if (start == 0) lost += old.lines;
         else for (int at = start; at < old.size; at = old.lineEnd(at)) lost++;
-        for (Vital line : old.vital) {
+        for (int i = 0; i < vital.size(); i++) {
+            Vital line = old.vital.get(i);
             if (line.at() < start || keptSize > (line.certain() ? KEPT_MAX : KEPT_MAX / 2)) continue;
-            keep(Arrays.copyOfRange(old.text, line.at(), old.lineEnd(line.at())));
+            keep(vital.get(i));
             lost--;
         }
         block = old.next;
@@ -1310,8 +1323,8 @@ final class Server {
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(64 << 10);
     private final MemorySegment events = Arena.global().allocate(EVENTS_MAX * EPOLL_EVENT_SIZE, 8);
     private final int epoll = (int) Kernel.check("epoll_create1", Kernel.call(Kernel.EPOLL_CREATE1, 0));
-    private boolean calls; // somebody may wait to be accepted
-    private long warned = System.nanoTime() - Memo.SECOND; // that nobody can be
+    private boolean pending; // somebody may wait to be accepted
+    private long warned = System.nanoTime() - Memo.SECOND; // when that failed last
 
     Server(Options options) {
         place = new Place(options.socket, options.group);
@@ -1337,7 +1350,8 @@ final class Server {
             newest.next = more;
             blocks++;
         } else if (needed) {
-            for (Client client : clients) client.leave(newest.next);
+            List<byte[]> vital = newest.next.vitalLines();
+            for (Client client : clients) client.leave(newest.next, vital);
         }
         newest = newest.next;
         newest.clear();
@@ -1358,19 +1372,19 @@ final class Server {
 
     /** Sleeps until there are records, a client comes, goes or takes more, or for so many milliseconds. */
     void poll(int milliseconds) {
-        long count = Kernel.call(Kernel.EPOLL_PWAIT, epoll, events, EVENTS_MAX, calls ? 0 : milliseconds, 0);
+        long count = Kernel.call(Kernel.EPOLL_PWAIT, epoll, events, EVENTS_MAX, pending ? 0 : milliseconds, 0);
         if (count != -Kernel.EINTR) Kernel.check("epoll_pwait", count); // the JVM handles its signals by itself
         for (long at = 0; at < count * EPOLL_EVENT_SIZE; at += EPOLL_EVENT_SIZE) {
             int fd = events.get(JAVA_INT, at + EPOLL_DATA), ready = events.get(JAVA_INT, at);
-            calls |= fd == place.fd;
+            pending |= fd == place.fd;
             for (int i = clients.size() - 1; i >= 0; i--) if (clients.get(i).fd == fd) attend(clients.get(i), ready);
         }
-        if (calls) accept();
+        if (pending) accept();
     }
 
-    /** EPOLLET: each thing that is new, once. So those of which there is nothing new cost nothing. */
+    /** EPOLLET: only what is new, so a client of which there is nothing new costs nothing. */
     void watch(int fd, int wanted, int operation) {
-        long[] event = {Integer.toUnsignedLong(EPOLLET | wanted), fd}; // at EPOLL_DATA, though on x86_64 data is at 4
+        long[] event = {Integer.toUnsignedLong(EPOLLET | wanted), fd}; // on x86_64 data is at 4: the fd, its upper half
         Kernel.check("epoll_ctl", Kernel.call(Kernel.EPOLL_CTL, epoll, operation, fd, event));
     }
 
@@ -1378,7 +1392,7 @@ final class Server {
         boolean wasFull = client.full;
         try {
             if ((ready & (EPOLLHUP | EPOLLERR)) != 0) throw new EOFException("closed by the client");
-            if ((ready & EPOLLIN) != 0) client.channel.read(scratch.clear()); // of no interest; its end is none (nc -N)
+            if ((ready & EPOLLIN) != 0) client.channel.read(scratch.clear()); // ignored, as is its end (nc -N)
             if ((ready & EPOLLOUT) != 0) client.send(newest);
             // to one that has room, EPOLLOUT would be news with each line that it reads
             if (client.full != wasFull) watch(client.fd, client.full ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
@@ -1386,7 +1400,7 @@ final class Server {
             Log.debug("client " + client.fd + " disconnected: " + e.getMessage());
             clients.remove(client);
             client.close();
-            calls = true; // there is a file descriptor more
+            pending = true; // a file descriptor is free
         }
     }
 
@@ -1394,13 +1408,13 @@ final class Server {
     private void accept() {
         try {
             AFUNIXSocketChannel channel = place.listening.accept();
-            calls = channel != null;
-            if (!calls) return;
+            pending = channel != null;
+            if (!pending) return;
             clients.add(new Client(channel, newest));
             watch(clients.getLast().fd, EPOLLIN, EPOLL_CTL_ADD);
             Log.debug("client " + clients.getLast().fd + " connected");
         } catch (IOException e) {
-            calls = false; // until another comes or goes
+            pending = false; // until another comes or goes
             if (System.nanoTime() - warned < Memo.SECOND) return;
             Log.warn("accepting a client: " + e.getMessage() + "; new ones wait until others have gone");
             warned = System.nanoTime();
@@ -1445,7 +1459,7 @@ final class Place {
             path = folder.resolve(name);
             checkOwners(folder, "--socket /run/" + name + " is safe");
             var owners = path.getFileSystem().getUserPrincipalLookupService();
-            if (group != null && group.startsWith("-")) throw new UserPrincipalNotFoundException(group); // Java: -1
+            if (group != null && group.startsWith("-")) throw new UserPrincipalNotFoundException(group); // Java: a gid
             GroupPrincipal members = group == null ? null : owners.lookupPrincipalByGroupName(group);
             int lock = lock(folder);
             bind();
@@ -1495,6 +1509,8 @@ final class Place {
             if (((int) stat(path, "mode") & S_IFMT) != S_IFSOCK) throw new Failure(what, "EEXIST",
                 "what stands there is no socket: move it, or give another --socket PATH");
             long errno = -Kernel.call(Kernel.CONNECT, fd, address, address.length);
+            if (errno == Kernel.EACCES) throw new Failure(what, "EACCES",
+                "another user's socket stands there: run as root, or give another --socket PATH");
             String other = errno != 0 ? "another program" : "process " + FileDescriptorCast.unsafeUsing(fd)
                 .as(AFUNIXSocketChannel.class).getPeerCredentials().getPid();
             if (errno != Kernel.ECONNREFUSED) // EAGAIN: its queue is full
@@ -1729,7 +1745,7 @@ final class Bpf {
     static final int BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27, BPF_F_MMAPABLE = 1 << 10;
     private static final int BPF_PROG_TYPE_RAW_TRACEPOINT = 17, BPF_PROG_TYPE_TRACING = 26, BPF_TRACE_RAW_TP = 23;
     private static final int INSN_SIZE = 8, ATTR_SIZE = 128, LOG_SIZE = 1 << 16;
-    private static final int BPF_LOG_STATS = 4; // include/linux/bpf_verifier.h: also what is wrong, but no instructions
+    private static final int BPF_LOG_STATS = 4; // include/linux/bpf_verifier.h: also errors, but not each instruction
 
     static final int UNTYPED = 0; // in place of a BTF id: a tracepoint whose arguments are mere numbers to the prog
 
@@ -1793,7 +1809,7 @@ final class Bpf {
 
 /** signals.bpf.o as clang wrote it. Its CRC says that it belongs to this source, so nothing else is checked. */
 final class BpfObject {
-    private static final int CRC = 0x0b62d84d; // of its bytes: test/build sets it
+    private static final int CRC = 0x9e6f1873; // of its bytes: test/build sets it
     private static final int SHDR_SIZE = 64, SYM_SIZE = 24; // linux/elf.h
     private static final int BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_CLASS = 7, BPF_LDX = 1;
     private static final int BPF_CORE_FIELD_EXISTS = 2;
@@ -1973,7 +1989,7 @@ final class Kernel {
     private static int nr(int x86_64, int aarch64) { return AARCH64 ? aarch64 : x86_64; }
 
     // include/uapi/asm-generic/errno-base.h, errno.h: 1 to 38
-    static final int EPERM = 1, EINTR = 4, EAGAIN = 11, ENOMEM = 12, EPIPE = 32, ENOSYS = 38;
+    static final int EPERM = 1, EINTR = 4, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EPIPE = 32, ENOSYS = 38;
     static final int EADDRINUSE = 98, ECONNREFUSED = 111;
     private static final String[] ERRNO = ("EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN "
         + "ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY "
@@ -2052,7 +2068,7 @@ final class Kernel {
         return size.get(JAVA_INT, 0) >>> 16;
     }
 
-    /** What the kernel would forbid without saying why, or crash of. */
+    /** Refuses what the kernel would forbid without saying why, or crash on. */
     static void prepare() {
         String lockdown = "/sys/kernel/security/lockdown", jit = "/proc/sys/net/core/bpf_jit_enable";
         if (text(lockdown).contains("[confidentiality]"))

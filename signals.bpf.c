@@ -102,13 +102,13 @@ struct event {
 	s32 code, result;             // the code is SI_USER or SI_KERNEL if no siginfo came; TRACE_SIGNAL_*
 	u8 group, has_info;           // sent to the process, not to one thread; a siginfo came with it
 	u8 effect, traced;            // traced: by the running task, or it is that task
-	u8 cpu_limit, exiting;        // the running task: has used up its hard RLIMIT_CPU; is exiting;
-	u8 leader, alive;             // leads its session; threads of its process are left
-	u32 policy;                   // is scheduled so
-	u16 exit_signal, certain;     // its process sends this when it ends; a death that nothing can prevent any more
+	u8 cpu_limit, exiting;        // the running task has used up its hard RLIMIT_CPU; it is exiting
+	u8 leader, alive;             // it leads its session; threads of its process are left
+	u32 policy;                   // its scheduling policy
+	u16 exit_signal, certain;     // what its process sends when it ends; a death that no flood is made of
 	struct who target, sender;    // sender: the running task
 };
-// A signal that could not be sent has result -errno, and code says by which system call; of the rest, sender is known.
+// A signal that could not be sent has result -errno, code says by which of these, and of the rest only sender is set.
 enum { KILL, TKILL, SIGQUEUEINFO, PIDFD_SEND_SIGNAL, TGKILL, TGSIGQUEUEINFO, CALLS };
 
 // The record of a process that begins, or begins another program.
@@ -116,7 +116,7 @@ struct process {
 	u32 process_pid, pad_zero;
 	u64 process_start, process_cgroup;
 	u32 process_ppid;
-	s32 cmdline_size;             // below zero: it has that of this process; more than CMDLINE_MAX: it is cut
+	s32 cmdline_size;             // below zero: minus the process that it has it from; above CMDLINE_MAX: it is cut
 	struct name process_comm;
 	char process_cmdline[CMDLINE_MAX];
 };
@@ -132,7 +132,7 @@ volatile struct shared {
 	u32 reader;                   // the tgid that writes to the clients; -1: not known
 	u32 listening;                // somebody wants records
 	u32 parked;                   // the reader sleeps, or is about to: wake it
-	u32 pad_marked;               // set here: how many victims the OOM killer has chosen
+	u32 marked;                   // set here, for here: how many victims the OOM killer has chosen
 	u32 calls[2][CALLS];          // set there: numbers of those system calls; of 32-bit callers
 	u64 ring;                     // set there: the ring buffer's size, bytes
 	u64 dropped;                  // signals without a record, as the ring buffer was full
@@ -155,7 +155,7 @@ enum { typed = 0 }; // no types, except in functions with a parameter of this na
 // For a computed address: the verifier allows no typed pointer to be moved by a number that it does not know.
 #define probe(dst, address) bpf_probe_read_kernel(&(dst), sizeof(dst), address)
 
-// Does this thread not handle it now? sigtimedwait(2) takes what it waits for out of blocked; real_blocked keeps it.
+// Does this thread block it, or exit? sigtimedwait(2) takes what it waits for out of blocked; real_blocked keeps it.
 INLINE u8 is_deaf(struct task_struct *task, u64 bit, const u8 typed)
 {
 	return ((get(task->blocked) | get(task->real_blocked)) & bit) || (get(task->flags) & PF_EXITING);
@@ -194,7 +194,7 @@ INLINE u8 effect_of(u32 signr, struct task_struct *task, u8 group, u32 result, c
 		return TRACED;
 	if (handler > SIG_IGN)
 		return HANDLER;
-	if (handler || (bit & HARMLESS)) // the kernel keeps it as the main thread blocks it, and another drops it
+	if (handler || (bit & HARMLESS)) // queued as the main thread blocks it; another thread will drop it
 		return IGNORED;
 	return bit & STOPPING ? STOPS : bit & DUMPING ? CORE : KILLS;
 }
@@ -244,7 +244,7 @@ INLINE u8 is_own_echo(u32 signr, s32 code, u8 from_kernel, u32 tgid, u32 sender)
 
 // A flood must hide nobody: certain deaths may fill the whole ring buffer, other deaths and stops seven eighths of it,
 // all else six. Nobody can flood with certain deaths. With stops anybody can, by SIGSTOP and SIGCONT in turns; and with
-// fatal signals, to a task that sleeps in vfork(2).
+// real-time signals that kill, to a task that sleeps in vfork(2).
 INLINE u8 is_fuller_than(u8 eighths)
 {
 	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) * 8 > shared.ring * eighths;
@@ -259,7 +259,7 @@ INLINE int drop(u32 signr)
 	__sync_fetch_and_add(&shared.dropped, 1);
 	if (!votes)
 		shared.suspect = suspect;
-	shared.votes = shared.suspect == suspect ? votes + 1 : votes - 1;
+	shared.votes = shared.suspect == suspect ? votes + 1 : votes ? votes - 1 : 0;
 	return 0;
 }
 
@@ -274,7 +274,7 @@ INLINE void submit(void *sample, u8 urgent)
 
 	// The reader may set `parked` right now. The xchg() in bpf_ringbuf_commit() is a full barrier, as is the
 	// reader's between that store and its last look at the ring: one of the two sees the other. If there is no
-	// room for the record that wakes it, others took it since and, by the ring's lock, saw `parked` above.
+	// room for the record that wakes it, others took it since: they saw `parked`, by the ring's lock, and wake it.
 	if (urgent && !wakes && shared.parked && (sample = bpf_ringbuf_reserve(&events, 8, 0)))
 		bpf_ringbuf_discard(sample, BPF_RB_FORCE_WAKEUP);
 }
@@ -342,12 +342,13 @@ INLINE int record(const u64 *ctx, struct task_struct *current, const u8 typed)
 		return 0;
 	scarce = is_fuller_than(6);
 	echo = is_own_echo(signr, info.code, pointer == SEND_SIG_PRIV, tgid, sender);
-	if (shared.fatal || !shared.brief || scarce || echo)
+	if (shared.fatal || !shared.brief || scarce || echo) // else nothing depends on it
 		effect = effect_of(signr, task, ctx[3], ctx[4], typed);
 	// a child's death; a report to the own process can be forged, with rt_sigqueueinfo(2)
 	report = signr == SIGCHLD && (info.code == CLD_KILLED || info.code == CLD_DUMPED) && tgid != sender;
 	fatal = report || effect == KILLS || effect == CORE;
-	certain = report || (fatal && (task == current || (get(get(task->signal)->flags) & SIGNAL_GROUP_EXIT)));
+	certain = report || effect == CORE // each such signal is pending just once
+		|| (fatal && (task == current || (get(get(task->signal)->flags) & SIGNAL_GROUP_EXIT)));
 	if (!fatal && (shared.fatal || echo))
 		return 0;
 	if (scarce && !certain && (!(fatal || effect == STOPS) || is_fuller_than(7)))
@@ -397,15 +398,15 @@ SEC("raw_tp/mark_victim")
 int on_mark_victim(u64 *ctx)
 {
 	struct task_struct *task = (void *) ctx[0];
-	u32 pid = ctx[0] > PID_MAX_LIMIT ? get(task->pid) : ctx[0], slot = shared.pad_marked++ % VICTIMS;
+	u32 pid = ctx[0] > PID_MAX_LIMIT ? get(task->pid) : ctx[0], slot = shared.marked++ % VICTIMS;
 
 	shared.victims[slot].pid = pid;
 	shared.victims[slot].time = bpf_ktime_get_ns();
 	return 0;
 }
 
-// Names leave the last eighth of the ring buffer to deaths. The reader is not woken for a name, unless the ring buffer
-// fills, or the process has another cgroup than its parent: the reader must look up that cgroup's path while it exists.
+// The reader is not woken for a name, unless the ring buffer fills, or the program begins in another cgroup than its
+// parent's: the reader must look up that cgroup's path while it exists.
 INLINE int record_process(struct task_struct *task, const u8 execs)
 {
 	u64 start = 0, end, size = 0, read;
@@ -413,7 +414,7 @@ INLINE int record_process(struct task_struct *task, const u8 execs)
 	struct mm_struct *mm;
 	struct process *p;
 
-	if (!shared.listening || shared.brief || (!execs && get(task->pid) != get(task->tgid)) || is_fuller_than(7))
+	if (!shared.listening || shared.brief || (!execs && get(task->pid) != get(task->tgid)) || is_fuller_than(6))
 		return 0;
 	if (execs) {
 		mm = get(task->mm);
@@ -439,7 +440,7 @@ INLINE int record_process(struct task_struct *task, const u8 execs)
 	p->cmdline_size = !execs ? -(s32) (bpf_get_current_pid_tgid() >> 32)
 		: size > CMDLINE_MAX ? CMDLINE_MAX + 1 : size;
 	p->process_comm = get(task->comm);
-	submit(p, get(task->cgroups) != get(parent->cgroups) || is_fuller_than(2));
+	submit(p, (execs && get(task->cgroups) != get(parent->cgroups)) || is_fuller_than(2));
 	return 0;
 }
 
