@@ -111,11 +111,11 @@ public final class Signals {
             lingered = hot && !more;
             if (more || hot) {
                 if (!more) LockSupport.parkNanos(LINGER);
-                server.poll(0);
+                server.poll(false);
                 continue;
             }
             long asleep = System.nanoTime();
-            server.poll(tracer.park() ? Server.FOREVER : 0);
+            server.poll(tracer.park());
             tracer.unpark();
             hot = System.nanoTime() - asleep < SOON;
         }
@@ -1309,8 +1309,6 @@ final class Client {
 
 /** The listening socket, its clients, the backlog of their lines, and the place where this program sleeps. */
 final class Server {
-    static final int FOREVER = -1;
-
     // include/uapi/linux/eventpoll.h
     static final int EPOLLIN = 1, EPOLL_CTL_ADD = 1;
     private static final int EPOLLOUT = 4, EPOLLERR = 8, EPOLLHUP = 16, EPOLLET = 1 << 31, EPOLL_CTL_MOD = 3;
@@ -1370,9 +1368,10 @@ final class Server {
         for (int i = 0; i < clients.size(); i++) clients.get(i).offset = 0;
     }
 
-    /** Sleeps until there are records, a client comes, goes or takes more, or for so many milliseconds. */
-    void poll(int milliseconds) {
-        long count = Kernel.call(Kernel.EPOLL_PWAIT, epoll, events, EVENTS_MAX, pending ? 0 : milliseconds, 0);
+    /** Attends to clients that come, go or take more; may sleep until one does, or there is a record. */
+    void poll(boolean maySleep) {
+        int timeout = maySleep && !pending ? -1 : 0; // for ever, or not at all
+        long count = Kernel.call(Kernel.EPOLL_PWAIT, epoll, events, EVENTS_MAX, timeout, 0);
         if (count != -Kernel.EINTR) Kernel.check("epoll_pwait", count); // the JVM handles its signals by itself
         for (long at = 0; at < count * EPOLL_EVENT_SIZE; at += EPOLL_EVENT_SIZE) {
             int fd = events.get(JAVA_INT, at + EPOLL_DATA), ready = events.get(JAVA_INT, at);
