@@ -46,8 +46,8 @@ public final class Signals {
 
     // Woken so soon after it fell asleep, the reader polls the ring instead, while each poll finds so many records: a
     // wake-up costs the sender of a signal ten times what the prog does.
-    private static final long SOON = 125_000, LINGER = 500_000; // ns; between polls, the most that a line is delayed
-    private static final int HOT = 4; // records
+    private static final long SOON = 125_000; // ns
+    private static final int LINGER = 1, HOT = 8; // ms between polls, the most that a line is delayed; records
 
     static volatile int status;   // the exit status
     private static Server server; // its file is to be removed at the end, however that comes
@@ -110,12 +110,11 @@ public final class Signals {
             if (lingered) hot = records >= HOT;
             lingered = hot && !more;
             if (more || hot) {
-                if (!more) LockSupport.parkNanos(LINGER);
-                server.poll(false);
+                server.poll(more ? 0 : LINGER);
                 continue;
             }
             long asleep = System.nanoTime();
-            server.poll(tracer.park());
+            server.poll(tracer.park() ? Server.FOREVER : 0);
             tracer.unpark();
             hot = System.nanoTime() - asleep < SOON;
         }
@@ -1309,6 +1308,8 @@ final class Client {
 
 /** The listening socket, its clients, the backlog of their lines, and the place where this program sleeps. */
 final class Server {
+    static final int FOREVER = -1;
+
     // include/uapi/linux/eventpoll.h
     static final int EPOLLIN = 1, EPOLL_CTL_ADD = 1;
     private static final int EPOLLOUT = 4, EPOLLERR = 8, EPOLLHUP = 16, EPOLLET = 1 << 31, EPOLL_CTL_MOD = 3;
@@ -1368,10 +1369,9 @@ final class Server {
         for (int i = 0; i < clients.size(); i++) clients.get(i).offset = 0;
     }
 
-    /** Attends to clients that come, go or take more; may sleep until one does, or there is a record. */
-    void poll(boolean maySleep) {
-        int timeout = maySleep && !pending ? -1 : 0; // for ever, or not at all
-        long count = Kernel.call(Kernel.EPOLL_PWAIT, epoll, events, EVENTS_MAX, timeout, 0);
+    /** Sleeps until there are records, a client comes, goes or takes more, or for so many milliseconds. */
+    void poll(int milliseconds) {
+        long count = Kernel.call(Kernel.EPOLL_PWAIT, epoll, events, EVENTS_MAX, pending ? 0 : milliseconds, 0);
         if (count != -Kernel.EINTR) Kernel.check("epoll_pwait", count); // the JVM handles its signals by itself
         for (long at = 0; at < count * EPOLL_EVENT_SIZE; at += EPOLL_EVENT_SIZE) {
             int fd = events.get(JAVA_INT, at + EPOLL_DATA), ready = events.get(JAVA_INT, at);
