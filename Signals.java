@@ -93,7 +93,7 @@ public final class Signals {
         synchronized (Signals.class) {
             server = new Server(options);
         }
-        server.watch(tracer.ring.fd, Server.EPOLLIN, Server.EPOLL_CTL_ADD);
+        server.watch(tracer.ring.fd);
         json = new Json(options.brief, tracer.processes, server);
         Log.info("unix socket listening on " + options.socket);
         Log.info("awaiting for new connections");
@@ -334,7 +334,7 @@ final class Output {
         long more = missing.getAndSet(0);
         if (more > 0) line += "-- " + more + " lines are missing: this output is read too slowly\n";
         for (byte[] left = line.getBytes(CHARSET); left.length > 0;) {
-            byte[] some = left.length > Kernel.PATH_MAX ? Arrays.copyOf(left, Kernel.PATH_MAX) : left;
+            byte[] some = Arrays.copyOf(left, Math.min(left.length, Kernel.PATH_MAX)); // a call's memory is bounded
             long result = Kernel.call(Kernel.WRITE, fd, some, some.length);
             if (result >= 0) left = Arrays.copyOfRange(left, (int) result, left.length);
             else if (result == -Kernel.EAGAIN) LockSupport.parkNanos(1_000_000); // somebody made it non-blocking
@@ -1032,12 +1032,16 @@ final class Cgroups {
 
     /** Of the cgroup at that path, which may begin with where they are mounted. */
     static long id(String path, String what) {
-        File folder = new File(path.startsWith(MOUNT) ? path : MOUNT + path);
+        long id = MOUNT.isEmpty() ? 0 : id(new File(path.startsWith(MOUNT) ? path : MOUNT + path));
+        if (id == 0) throw new Failure(what, "ENOENT", "there is no such cgroup; systemd-cgls lists them");
+        return id;
+    }
+
+    private static long id(File folder) {
         try {
-            if (MOUNT.isEmpty() || !folder.isDirectory()) throw new NoSuchFileException(path);
-            return (long) Files.getAttribute(folder.toPath(), "unix:ino");
+            return folder.isDirectory() ? (long) Files.getAttribute(folder.toPath(), "unix:ino") : 0;
         } catch (IOException | InvalidPathException e) {
-            throw new Failure(what, "ENOENT", "there is no such cgroup; systemd-cgls lists them");
+            return 0; // it has gone since, or is no path in this locale
         }
     }
 
@@ -1047,12 +1051,10 @@ final class Cgroups {
     }
 
     private void scan(File folder) {
-        try {
-            paths.put((long) Files.getAttribute(folder.toPath(), "unix:ino"), name("" + folder));
-        } catch (IOException e) {
-            return; // it has gone since
-        }
-        File[] below = folder.listFiles(File::isDirectory);
+        long id = id(folder);
+        if (id == 0) return; // a file, or it has gone
+        paths.put(id, name("" + folder));
+        File[] below = folder.listFiles();
         if (below != null) for (File each : below) scan(each);
     }
 
@@ -1311,8 +1313,8 @@ final class Server {
     static final int FOREVER = -1;
 
     // include/uapi/linux/eventpoll.h
-    static final int EPOLLIN = 1, EPOLL_CTL_ADD = 1;
-    private static final int EPOLLOUT = 4, EPOLLERR = 8, EPOLLHUP = 16, EPOLLET = 1 << 31, EPOLL_CTL_MOD = 3;
+    private static final int EPOLL_CTL_ADD = 1, EPOLL_CTL_MOD = 3;
+    private static final int EPOLLIN = 1, EPOLLOUT = 4, EPOLLERR = 8, EPOLLHUP = 16, EPOLLET = 1 << 31;
     private static final int EPOLL_EVENT_SIZE = Kernel.AARCH64 ? 16 : 12, EPOLL_DATA = 8, EVENTS_MAX = 64; // at once
 
     final Place place;
@@ -1327,7 +1329,7 @@ final class Server {
 
     Server(Options options) {
         place = new Place(options.socket, options.group);
-        watch(place.fd, EPOLLIN, EPOLL_CTL_ADD);
+        watch(place.fd);
     }
 
     boolean hasClients() { return !clients.isEmpty(); }
@@ -1381,8 +1383,10 @@ final class Server {
         if (pending) accept();
     }
 
+    void watch(int fd) { control(EPOLL_CTL_ADD, fd, EPOLLIN); }
+
     /** EPOLLET: only what is new, so a client of which there is nothing new costs nothing. */
-    void watch(int fd, int wanted, int operation) {
+    private void control(int operation, int fd, int wanted) {
         long[] event = {Integer.toUnsignedLong(EPOLLET | wanted), fd}; // on x86_64 data is at 4: the fd, its upper half
         Kernel.check("epoll_ctl", Kernel.call(Kernel.EPOLL_CTL, epoll, operation, fd, event));
     }
@@ -1394,7 +1398,7 @@ final class Server {
             if ((ready & EPOLLIN) != 0) client.channel.read(scratch.clear()); // ignored, as is its end (nc -N)
             if ((ready & EPOLLOUT) != 0) client.send(newest);
             // to one that has room, EPOLLOUT would be news with each line that it reads
-            if (client.full != wasFull) watch(client.fd, client.full ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
+            if (client.full != wasFull) control(EPOLL_CTL_MOD, client.fd, client.full ? EPOLLIN | EPOLLOUT : EPOLLIN);
         } catch (IOException e) {
             Log.debug("client " + client.fd + " disconnected: " + e.getMessage());
             clients.remove(client);
@@ -1410,7 +1414,7 @@ final class Server {
             pending = channel != null;
             if (!pending) return;
             clients.add(new Client(channel, newest));
-            watch(clients.getLast().fd, EPOLLIN, EPOLL_CTL_ADD);
+            watch(clients.getLast().fd);
             Log.debug("client " + clients.getLast().fd + " connected");
         } catch (IOException e) {
             pending = false; // until another comes or goes
@@ -1557,7 +1561,6 @@ final class Tracer {
     private final Event event;
     private final MemorySegment shared;
     private final boolean brief; // records of just pid and signr
-    private boolean listening;
     private long clock; // CLOCK_REALTIME - CLOCK_MONOTONIC, ns
 
     Tracer(Options options) {
@@ -1642,8 +1645,7 @@ final class Tracer {
 
     /** While nobody listens, the prog records nothing. */
     void listen(boolean wanted) {
-        if (wanted == listening) return;
-        listening = wanted;
+        if ((int) WORD.getAcquire(shared, LISTENING) == (wanted ? 1 : 0)) return;
         WORD.setRelease(shared, LISTENING, wanted ? 1 : 0);
         if (wanted && !brief) processes.scan();
         Log.debug(wanted ? "recording" : "recording nothing, as nobody listens");
